@@ -1,0 +1,1 @@
+"""Grading by value: submissions in, results, feedback and a class report out."""
