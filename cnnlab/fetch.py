@@ -1,0 +1,83 @@
+"""Files of known content: where Keras keeps them, how they arrive, are they right.
+
+Keras' own cache folder is used, so what `keras.datasets` has downloaded is found
+and what we download is found by it. Nothing here imports Keras.
+"""
+
+import hashlib
+import http.client
+import os
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+TIMEOUT = 15  # seconds without a byte before a download gives up
+_BLOCK = 1 << 20
+
+
+def keras_cache() -> Path:
+    """The Keras folder for data sets: `$KERAS_HOME/datasets` or `~/.keras/datasets`."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "datasets"
+
+
+def progress() -> Progress:
+    """A progress bar in a terminal or a notebook; nothing in a log."""
+    console = Console()
+    quiet = not (console.is_terminal or console.is_jupyter)
+    return Progress(console=console, transient=True, disable=quiet)
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: Path, expected: str) -> None:
+    """Raise `ValueError` unless the file at `path` has the sha256 `expected`."""
+    received = sha256(path)
+    if received != expected:
+        raise ValueError(wrong(path, f"sha256 {received}", f"sha256 {expected}"))
+
+
+def wrong(path: Path, received: str, expected: str) -> str:
+    """The message for a file whose content is not what it should be."""
+    return (
+        f"{path} is damaged or is not the file it should be.\n"
+        f"Received: {received}\nExpected: {expected}\n"
+        "Delete the file, or replace it with a good copy, and load again."
+    )
+
+
+def download(url: str, path: Path, expected: str) -> None:
+    """Download `url` to `path`, which only ever holds a complete, checked file.
+
+    Raises `ConnectionError` when the network fails, stays silent for `TIMEOUT`
+    seconds, or delivers something whose sha256 is not `expected`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        _receive(url, part)
+        check(part, expected)
+        part.replace(path)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise ConnectionError(f"could not download {url}: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _receive(url: str, part: Path) -> None:
+    with (
+        urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
+        open(part, "wb") as file,
+        progress() as bar,
+    ):
+        size = answer.headers.get("Content-Length")
+        task = bar.add_task(url.rsplit("/", 1)[-1], total=size and int(size))
+        while block := answer.read(_BLOCK):
+            file.write(block)
+            bar.advance(task, len(block))
