@@ -1,0 +1,97 @@
+"""What grading says about a submission: plain records, data first, pages after."""
+
+from dataclasses import asdict, dataclass, field
+
+GRADED, PERSON, UNREADABLE = "graded", "needs a person", "unreadable"
+PASSED, PARTIAL, FAILED, NOT_ATTEMPTED = "passed", "partial", "failed", "not attempted"
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """One exercise of one submission.
+
+    Args:
+        verdict: `"passed"`, `"partial"`, `"failed"`, `"not attempted"`, or
+            `"needs a person"` when the fault is on the grader's side.
+        points: earned, 0 to `max_points`; None when a person must decide.
+        messages: what went wrong, in words for the student; nothing hidden.
+        hints: from the visible check, simplest first. Written by the student's
+            process, so never to be trusted with a score, always to be escaped.
+        seconds: spent in the exercise's cells, checks and probes.
+    """
+
+    name: str
+    verdict: str
+    points: float | None
+    max_points: float
+    messages: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """A written answer, waiting for a person's mark."""
+
+    name: str
+    max_points: float
+    answer: str
+    points: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything known about one submission.
+
+    Args:
+        student: taken from the file or folder name.
+        status: `"graded"`, `"needs a person"` or `"unreadable"`; only a graded
+            submission has a score, and an unread one is never a 0.
+        reason: why it was not graded, or empty.
+        notes: repairs made on reading ("trailing text after the JSON", ...).
+        notebook: the rebuilt notebook as executed (nbformat 4 dict), or None.
+        isolation: how the student's code was boxed, such as `"none"`.
+    """
+
+    student: str
+    path: str
+    lab: str
+    status: str
+    reason: str = ""
+    exercises: tuple[ExerciseResult, ...] = ()
+    written: tuple[WrittenAnswer, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    seed: int = 0
+    isolation: str = "none"
+    notebook: dict | None = field(default=None, repr=False)
+
+    @property
+    def points(self) -> float | None:
+        """Points of the exercises, or None where any of it needs a person."""
+        earned = [e.points for e in self.exercises]
+        if self.status != GRADED or None in earned:
+            return None
+        return round(sum(earned), 2)
+
+    @property
+    def max_points(self) -> float:
+        return sum(e.max_points for e in self.exercises)
+
+    def to_dict(self) -> dict:
+        """Plain JSON-able data; `from_dict` gives the record back."""
+        return asdict(self)
+
+
+def from_dict(data: dict) -> Result:
+    """The `Result` that `Result.to_dict` wrote."""
+    data = dict(data)
+    data["exercises"] = tuple(
+        ExerciseResult(
+            **{**e, "messages": tuple(e["messages"]), "hints": tuple(e["hints"])}
+        )
+        for e in data["exercises"]
+    )
+    data["written"] = tuple(WrittenAnswer(**w) for w in data["written"])
+    data["notes"] = tuple(data["notes"])
+    return Result(**data)
