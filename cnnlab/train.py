@@ -1,0 +1,134 @@
+"""Training: the seed, the budget, and a fit that gives a plain history back."""
+
+import os
+import shutil
+import sys
+import time
+
+import keras
+
+BUDGETS = ("smoke", "cpu", "gpu")
+
+
+def seed(value: int = 0) -> None:
+    """Seed Python, NumPy and Keras. Call it before the model is built."""
+    keras.utils.set_random_seed(value)
+
+
+def device() -> str:
+    """What Keras will train on: "gpu" or "cpu"."""
+    devices = keras.distribution.list_devices()  # JAX raises when asked for "gpu"
+    return "gpu" if any(name.startswith("gpu") for name in devices) else "cpu"
+
+
+def budget(*, smoke, cpu, gpu):
+    """Return the choice that suits this machine, or the one `CNNLAB_BUDGET` names.
+
+    Args:
+        smoke: what to take when only checking that things run (seconds).
+        cpu: what to take on a laptop (minutes).
+        gpu: what to take on a GPU (the real thing).
+
+    >>> epochs = budget(smoke=1, cpu=5, gpu=20)
+    """
+    name = os.environ.get("CNNLAB_BUDGET") or device()
+    if name not in BUDGETS:
+        raise ValueError(
+            "the environment variable CNNLAB_BUDGET must be one of "
+            f"{', '.join(BUDGETS)}, or be unset. Received: CNNLAB_BUDGET={name}"
+        )
+    return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[name]
+
+
+def fit(
+    model: keras.Model,
+    x,
+    y=None,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    validation_data: tuple | None = None,
+    callbacks: tuple = (),
+    **options,
+) -> dict[str, list[float]]:
+    """Train a compiled model; show a progress bar, then one line that sums up.
+
+    Args:
+        model: a compiled `keras.Model`; fitting it again goes on from where it is.
+        x: images, `(n, height, width, channels)`, or any data set `model.fit` takes.
+        y: labels, `(n, ...)`; None when `x` brings them along.
+        epochs: number of passes over the data.
+        batch_size: images per step; None is Keras' 32.
+        validation_data: `(x, y)` that is measured after each epoch, never trained on.
+        callbacks: more Keras callbacks.
+        options: anything else that `model.fit` takes.
+
+    Returns:
+        One list per measure, one value per epoch: `{"loss": [...], "val_loss": [...]}`.
+    """
+    history = model.fit(
+        x,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_data=validation_data,
+        callbacks=[*callbacks, _Progress()],
+        verbose=0,
+        **options,
+    )
+    return history.history
+
+
+class _Progress(keras.callbacks.Callback):
+    """A bar that moves while training; at the end one line in its place."""
+
+    def on_train_begin(self, logs=None):
+        self.start, self.shown = time.monotonic(), 0.0
+        self.show = _terminal_or_notebook()
+        self.epoch, self.measures = 0, ""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if self.show and now - self.shown > 0.2:
+            self.shown = now
+            epochs, steps = self.params["epochs"], self.params["steps"] or batch + 1
+            done = (self.epoch + (batch + 1) / steps) / epochs
+            bar = ("━" * round(20 * done)).ljust(20, "─")
+            left = (now - self.start) * (1 - done) / done
+            epoch = f"epoch {self.epoch + 1}/{epochs}"
+            self.show(f"{epoch} {bar} {left:.0f} s left{self.measures}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        self.measures = "".join(
+            f", {name.replace('_', ' ')} {value:.3g}" for name, value in logs.items()
+        )
+
+    def on_train_end(self, logs=None):
+        seconds = time.monotonic() - self.start
+        plural = "s" if self.epoch != 1 else ""
+        line = f"{self.epoch} epoch{plural}, {seconds:.1f} s{self.measures}"
+        self.show(line, last=True) if self.show else print(line)
+
+
+def _terminal_or_notebook():
+    """A function that rewrites one line, or None where lines can't be rewritten."""
+    shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
+    if hasattr(shell, "kernel"):
+        return _notebook_line()
+    return _terminal_line if sys.stdout.isatty() else None
+
+
+def _terminal_line(text: str, *, last: bool = False) -> None:
+    width = shutil.get_terminal_size().columns - 1
+    print("\r" + text[:width].ljust(width), end="\n" if last else "", flush=True)
+
+
+def _notebook_line():
+    from IPython.display import display
+
+    handle = display({"text/plain": ""}, raw=True, display_id=True)
+    return lambda text, last=False: handle.update({"text/plain": text}, raw=True)
