@@ -1,0 +1,129 @@
+"""Values and messages between the grader and a student's process, as data only.
+
+A message is one JSON object behind its length (4 bytes). Arrays travel as dtype,
+shape and raw bytes. Nothing is ever unpickled, and nothing larger than the
+receiver's limit is read.
+"""
+
+import base64
+import json
+import socket
+import struct
+import time
+
+import numpy as np
+
+MAX_MESSAGE = 32 << 20  # bytes
+_DEPTH = 8  # of nested lists in a value
+
+
+class WireError(Exception):
+    """The other side is gone, too slow, or sent something that is not a message."""
+
+
+class Channel:
+    """Messages over a connected stream socket."""
+
+    def __init__(self, stream: socket.socket):
+        self.stream = stream
+
+    def send(self, message: dict) -> None:
+        """Send one message. Raises WireError when the other side is gone."""
+        body = json.dumps(message).encode()
+        try:
+            self.stream.settimeout(None)
+            self.stream.sendall(struct.pack(">I", len(body)) + body)
+        except OSError as error:
+            raise WireError(f"cannot send: {error}") from None
+
+    def receive(self, deadline: float | None = None) -> dict:
+        """The next message, or TimeoutError at `deadline` (`time.monotonic()`)."""
+        (size,) = struct.unpack(">I", self._read(4, deadline))
+        if size > MAX_MESSAGE:
+            raise WireError(f"message of {size:,} bytes; at most {MAX_MESSAGE:,}")
+        try:
+            message = json.loads(self._read(size, deadline))
+        except (ValueError, RecursionError):
+            raise WireError("a message that is not JSON") from None
+        if not isinstance(message, dict):
+            raise WireError("a message that is not a JSON object")
+        return message
+
+    def _read(self, size: int, deadline: float | None) -> bytes:
+        parts, missing = [], size
+        while missing:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            self.stream.settimeout(left)
+            try:
+                part = self.stream.recv(min(missing, 1 << 20))
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise WireError(f"cannot receive: {error}") from None
+            if not part:
+                raise WireError("the process is gone")
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+
+def encode(value, depth: int = _DEPTH):
+    """JSON-able data for a probe's value: numbers, text, lists, dicts, arrays.
+
+    Tensors of any Keras backend become arrays; anything else is sent as the name
+    of its type only.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return encode(value.item())
+    if depth and isinstance(value, list | tuple):
+        return [encode(v, depth - 1) for v in value]
+    if depth and isinstance(value, set | frozenset):
+        return sorted((encode(v, depth - 1) for v in value), key=repr)
+    if depth and isinstance(value, dict):
+        return {"dict": {str(k): encode(v, depth - 1) for k, v in value.items()}}
+    array = _as_array(value)
+    if array is None or array.dtype.kind not in "biuf":
+        return {"opaque": type(value).__name__}
+    array = np.ascontiguousarray(array)
+    return {
+        "array": base64.b64encode(array.tobytes()).decode(),
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+    }
+
+
+def _as_array(value) -> np.ndarray | None:
+    from cnnlab.checks import to_numpy
+
+    try:
+        return to_numpy(value)
+    except Exception:  # the student's object may do anything when asked for data
+        return None
+
+
+class Opaque(str):
+    """A value that could not be sent; the text is the name of its type."""
+
+
+def decode(data):
+    """The value that `encode` wrote; WireError for anything it cannot have written."""
+    if isinstance(data, list):
+        return [decode(v) for v in data]
+    if not isinstance(data, dict):
+        return data
+    if isinstance(data.get("dict"), dict):
+        return {k: decode(v) for k, v in data["dict"].items()}
+    if "opaque" in data:
+        return Opaque(data["opaque"])
+    try:
+        dtype = np.dtype(str(data["dtype"]))
+        if dtype.kind not in "biuf":
+            raise ValueError(f"dtype {dtype}")
+        raw = base64.b64decode(data["array"], validate=True)
+        return np.frombuffer(raw, dtype).reshape([int(n) for n in data["shape"]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"not a value: {error}") from None
