@@ -7,6 +7,8 @@ import time
 
 import keras
 
+from cnnlab._notebook import in_notebook
+
 BUDGETS = ("smoke", "cpu", "gpu")
 
 
@@ -116,8 +118,7 @@ class _Progress(keras.callbacks.Callback):
 
 def _terminal_or_notebook():
     """A function that rewrites one line, or None where lines can't be rewritten."""
-    shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
-    if hasattr(shell, "kernel"):
+    if in_notebook():
         return _notebook_line()
     return _terminal_line if sys.stdout.isatty() else None
 
