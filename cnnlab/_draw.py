@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 YELLOW, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
-GREY = "0.35"
 SIGNED = "PuOr"  # white at 0, orange below, purple above
 INTENSITY = "viridis"
 
@@ -56,10 +55,10 @@ def grid(
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
     captions = list(captions)
-    lines = max(
-        (caption.count("\n") + bool(caption) for caption in captions), default=0
-    )
-    size = (max(1.05 * columns, 5), (0.95 + 0.17 * lines) * rows + 0.5)
+    tile = min(1.6, 10 / columns)
+    lines = max((text.count("\n") + bool(text) for text in captions), default=0)
+    ratio = np.shape(images[0])[0] / np.shape(images[0])[1] if len(images) else 1
+    size = (max(tile * columns, 5), (tile * ratio + 0.15 * lines) * rows + 0.4)
     figure, axes = plt.subplots(
         rows, columns, figsize=size, squeeze=False, layout="constrained"
     )
@@ -86,5 +85,6 @@ def maps(
     cmap = SIGNED if signed else INTENSITY
     axes = grid(images, captions, columns, title, cmap=cmap, **scale)
     figure = axes[0, 0].figure
-    figure.colorbar(axes[0, 0].images[0], ax=axes, label=label, shrink=0.9, pad=0.02)
+    figure.set_figwidth(figure.get_figwidth() + 0.9)
+    figure.colorbar(axes[0, 0].images[0], ax=axes, label=label, shrink=0.95, pad=0.02)
     return axes

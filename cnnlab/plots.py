@@ -5,21 +5,19 @@ its Axes. Nothing here trains, saves a file or opens a window. `show` puts a
 finished figure into the notebook together with its alternative text.
 """
 
-import base64
-import html
-import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import PowerNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from cnnlab import _draw
-from cnnlab._draw import BLACK, BLUE, COLOURS, GREY, ORANGE
-from cnnlab._notebook import in_notebook
+from cnnlab._draw import BLACK, BLUE, COLOURS, ORANGE
+from cnnlab._notebook import show as show  # part of this room
 
 
 def samples(
@@ -32,7 +30,8 @@ def samples(
     """Draw images side by side, each under its caption.
 
     Args:
-        images: `(n, height, width, channels)`, uint8 or floats in [0, 1].
+        images: `(n, height, width, channels)`, uint8 or floats in [0, 1];
+            `ValueError` for other values, which a picture would hide.
         captions: one per image, such as its class name.
         title: what to see.
         columns: images per row.
@@ -40,6 +39,12 @@ def samples(
     Returns:
         The Axes, `(rows, columns)`.
     """
+    if images.dtype != "uint8" and not 0 <= images.min() <= images.max() <= 1:
+        raise ValueError(
+            "`images` must be uint8, or lie in [0, 1]; rescale them, or use "
+            f"`feature_maps`. Received: {images.dtype} from {images.min():.3g} to "
+            f"{images.max():.3g}"
+        )
     texts = [""] * len(images) if captions is None else map(str, captions)
     return _draw.grid(images, texts, columns, title)
 
@@ -55,11 +60,12 @@ def class_balance(
     counts = np.bincount(labels, minlength=len(class_names))
     ax = _draw.dress(ax, title, "class", "images", size=(7, 3))
     bars = ax.bar(range(len(counts)), counts, color=BLUE)
-    ax.bar_label(bars, [f"{count:,}" for count in counts], fontsize=8, color=GREY)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    ax.bar_label(bars, [f"{n:,}" for n in counts], size=8, bbox=paper, padding=2)
     even = len(labels) / len(counts)
     ax.axhline(even, color=ORANGE, linestyle="--", linewidth=1.2, label="equal shares")
-    ax.margins(y=0.15)
-    ax.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
+    ax.margins(y=0.2)
+    ax.legend(loc="upper right", frameon=False, fontsize=9)
     _name_ticks(ax.set_xticks, class_names)
     ax.yaxis.set_major_formatter("{x:,.0f}")
     return ax
@@ -70,7 +76,7 @@ def curves(
 ) -> np.ndarray:
     """Draw loss and metrics against the epoch, counted from 1; mark the best epoch.
 
-    Training is dashed, validation solid. Best is where the validation loss (without
+    Training is dashed, validation solid; training alone is solid too. Best is where the validation loss (without
     validation: the training loss) is lowest; the dot is there in every panel.
 
     Args:
@@ -91,10 +97,13 @@ def curves(
     )
     for ax, measure in zip(axes[0], measures, strict=True):
         _draw.dress(ax, "", "epoch", measure.replace("_", " "))
-        for (name, run), colour in zip(runs.items(), COLOURS, strict=False):
+        for (name, run), colour in zip(runs.items(), cycle(COLOURS), strict=False):
             _run(ax, run, measure, name, colour)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(frameon=False, fontsize=9)
+        ax.grid(axis="y", color="0.92")
+    validated = any("val_loss" in run for run in runs.values())
+    note = "solid: validation\ndashed: training" if several and validated else None
+    axes[0, 0].legend(title=note, frameon=False, fontsize=9, alignment="left")
     _draw.head(figure, title)
     return axes[0]
 
@@ -109,14 +118,17 @@ def _run(ax: Axes, run: Mapping, measure: str, name: str, colour: str) -> None:
     """One history in one panel: a line or two, and a dot on the best epoch."""
     best = int(np.argmin(run.get("val_loss", run["loss"]))) + 1
     kinds = [(measure, "training", "--"), (f"val_{measure}", "validation", "-")]
+    kinds = [kind for kind in kinds if kind[0] in run]
     for key, kind, style in kinds:
-        if key in run:
-            shade = ORANGE if key != measure and not name else colour
-            label = f"{name}, {kind}" if name else kind
-            epochs = range(1, len(run[key]) + 1)
-            (line,) = ax.plot(epochs, run[key], style, color=shade, label=label, lw=1.8)
-    value = line.get_ydata()[best - 1]
+        epochs = range(1, len(run[key]) + 1)
+        style = style if len(kinds) > 1 else "-"
+        (line,) = ax.plot(epochs, run[key], style, color=colour, lw=1.8, label=kind)
+        if name:
+            line.set_label(name if key == kinds[-1][0] else None)
+        elif kind == "validation":
+            line.set_color(ORANGE)
     label = None if name else f"best epoch: {best}"
+    value = run[kinds[-1][0]][best - 1]
     ax.plot(best, value, "o", color=line.get_color(), markersize=7, label=label)
 
 
@@ -142,13 +154,14 @@ def confusion_matrix(
     ax = _draw.dress(
         ax, title, "predicted class", "true class", size=(side + 0.9, side)
     )
-    image = ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    image = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))  # shows 1 %
     for (row, column), count in np.ndenumerate(matrix):
         if count:
             text = f"{count:,}\n{share[row, column]:.1f} %"
-            colour = "white" if share[row, column] > 55 else BLACK
+            colour = "white" if share[row, column] > 30 else BLACK
             ax.text(column, row, text, color=colour, ha="center", va="center", size=7)
-    ax.figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class (%)")
+    bar = ax.figure.colorbar(image, ax=ax, label="share of the true class (%)")
+    bar.set_ticks([0, 1, 5, 10, 25, 50, 100])
     _name_ticks(ax.set_xticks, class_names)
     ax.set_yticks(range(len(class_names)), class_names)
     return ax
@@ -161,7 +174,11 @@ def _name_ticks(set_ticks, class_names: Sequence[str]) -> None:
 
 
 def filters(
-    kernels: np.ndarray, *, title: str = "Filters", columns: int = 8
+    kernels: np.ndarray,
+    captions: Sequence[str] | None = None,
+    *,
+    title: str = "Filters",
+    columns: int = 8,
 ) -> np.ndarray:
     """Draw kernels on one scale, white at 0, orange negative, purple positive.
 
@@ -169,6 +186,7 @@ def filters(
         kernels: `(height, width, channels, filters)`, as a Keras layer keeps them.
             One channel: filters side by side. More: one row per channel, one
             column per filter; pass a slice where that is too many.
+        captions: one per filter; "filter 1" and so on by default.
         title: what to see.
         columns: filters per row, when there is one channel.
 
@@ -177,7 +195,8 @@ def filters(
     """
     height, width, channels, count = kernels.shape
     images = kernels.transpose(2, 3, 0, 1).reshape(-1, height, width)
-    captions = [f"filter {k + 1}" for k in range(count)] + [""] * (len(images) - count)
+    captions = list(captions or (f"filter {k + 1}" for k in range(count)))
+    captions += [""] * (len(images) - count)
     columns = columns if channels == 1 else count
     axes = _draw.maps(images, captions, columns, title, "weight")
     if channels > 1:
@@ -188,11 +207,18 @@ def filters(
     return axes
 
 
-def feature_maps(maps: np.ndarray, *, layer: str, columns: int = 8) -> np.ndarray:
+def feature_maps(
+    maps: np.ndarray,
+    captions: Sequence[str] | None = None,
+    *,
+    layer: str,
+    columns: int = 8,
+) -> np.ndarray:
     """Draw a layer's output for one image, all its maps on one scale.
 
     Args:
         maps: `(height, width, channels)`.
+        captions: one per map; "map 1" and so on by default.
         layer: opens the title, which goes on with the size and the range of values;
             say of which model it is, and after how much training.
         columns: maps per row.
@@ -203,7 +229,7 @@ def feature_maps(maps: np.ndarray, *, layer: str, columns: int = 8) -> np.ndarra
     height, width, count = maps.shape
     size = f"{count} maps {height}×{width}"
     title = f"{layer}: {size}, values {maps.min():.2f} to {maps.max():.2f}"
-    captions = [f"map {k + 1}" for k in range(count)]
+    captions = captions or [f"map {k + 1}" for k in range(count)]
     return _draw.maps(maps.transpose(2, 0, 1), captions, columns, title, "activation")
 
 
@@ -243,8 +269,8 @@ def error_gallery(
     captions = []
     for true, row in zip(y_true[wrong[:count]], probabilities[wrong], strict=False):
         taken = row.argmax()
-        sure = f"{class_names[taken]} at {row[taken]:.0%}"
-        captions.append(f"true: {class_names[true]}\n{sure}")
+        predicted = f"pred: {class_names[taken]}, {row[taken]:.1%}"
+        captions.append(f"true: {class_names[true]}\n{predicted}")
     title = f"{title}: {len(captions)} of {len(wrong):,}, the surest first"
     return samples(images[wrong[:count]], captions, title=title, columns=8)
 
@@ -269,7 +295,7 @@ def receptive_field(
     ax = _draw.dress(ax, title, "column (pixels)", "row (pixels)", size=(5.4, 4))
     _draw.picture(ax, image)
     x, y = (width - 1) / 2, (height - 1) / 2
-    for (name, side), colour in zip(sizes.items(), COLOURS, strict=False):
+    for (name, side), colour in zip(sizes.items(), cycle(COLOURS), strict=False):
         label = f"{name}: {side}×{side}"
         box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, lw=2)
         box.set(edgecolor=colour, label=label)
@@ -300,7 +326,7 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
     for ax, measure, values, colour in bars:
         total = max(sum(values), 1)
         _draw.dress(ax, f"{total:,} {measure}", measure, "")
-        labels = [f" {value:,} ({value / total:.0%})" for value in values]
+        labels = [f" {value:,} ({value / total:.1%})" for value in values]
         ax.bar_label(ax.barh(range(len(rows)), values, color=colour), labels, size=8)
         ax.set_xlim(0, 1.5 * max(*values, 1))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -308,30 +334,3 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
     _draw.head(figure, title)
     return axes
-
-
-def show(axes: Axes | np.ndarray | Figure, *, alt: str) -> None:
-    """Show a finished figure in the notebook, with its alternative text, and close it.
-
-    The text is what a screen reader says instead of the picture: its kind, its axes,
-    what there is to see. Outside a notebook nothing happens: the figure stays open.
-
-    Args:
-        axes: what a function above returned, or a figure.
-        alt: the text. `ValueError` when there is none.
-    """
-    if not alt.strip():
-        raise ValueError(f"`alt` must say what there is to see. Received: alt={alt!r}")
-    first = np.ravel(axes)[0]
-    figure = first if isinstance(first, Figure) else first.figure
-    if not in_notebook():
-        return
-    from IPython.display import display
-
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
-    plt.close(figure)
-    png = base64.b64encode(file.getvalue()).decode()
-    # JupyterLab and nbconvert drop the alt text of image/png, and keep that of <img>
-    tag = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
-    display({"text/html": tag, "image/png": png, "text/plain": alt}, raw=True)
