@@ -31,13 +31,22 @@ def compare(rule: str, value, expected, *, labels=None, **options) -> Verdict:
     if rule == "accuracy":
         return _accuracy(value, expected, labels, **options)
     judge = {"close": _close, "equal": _equal, "at_least": _at_least}[rule]
-    problems = [
-        (f"{name}: " if name else "") + problem if problem else ""
-        for name, got, wanted in _components(value, expected)
-        for problem in [judge(got, wanted, **options)]
-    ]
-    wrong = tuple(p for p in problems if p)
-    return Verdict(1 - len(wrong) / len(problems), wrong[:3])
+    parts = _components(value, expected)
+    problems = {name: judge(got, wanted, **options) for name, got, wanted in parts}
+    wrong = {name: problem for name, problem in problems.items() if problem}
+    share = 1 - len(wrong) / len(problems)
+    return Verdict(
+        share, tuple(_told(wrong, len(problems), isinstance(expected, dict)))
+    )
+
+
+def _told(wrong: dict[str, str], total: int, named: bool):
+    """Messages: one for each part with a name, one for all numbered cases."""
+    if named:
+        yield from (f"{name}: {problem}" for name, problem in wrong.items())
+    elif wrong:
+        cases = f"{len(wrong)} of {total} cases are wrong; the first: " * (total > 1)
+        yield cases + next(iter(wrong.values()))
 
 
 def _components(value, expected) -> list[tuple]:
@@ -50,7 +59,7 @@ def _components(value, expected) -> list[tuple]:
             value = list(value)
         if isinstance(value, list) and len(value) == len(expected):
             pairs = zip(value, expected, strict=True)
-            return [(f"case {i}", got, want) for i, (got, want) in enumerate(pairs, 1)]
+            return [(str(i), got, want) for i, (got, want) in enumerate(pairs)]
     return [("", value, expected)]
 
 
@@ -88,9 +97,14 @@ def _close(value, expected, rtol: float = 1e-3, atol: float = 1e-5, **_) -> str:
     if not wrong.any():
         return ""
     if not np.isfinite(got[wrong]).all():
-        return f"{wrong.sum()} of {wrong.size} values are wrong, some not finite"
-    gap = np.abs(got - want)[wrong].max()
-    return f"{wrong.sum()} of {wrong.size} values are wrong, by up to {gap:.2g}"
+        return f"{_count(wrong)}, not finite"
+    return f"{_count(wrong)}, by up to {np.abs(got - want)[wrong].max():.2g}"
+
+
+def _count(wrong: np.ndarray) -> str:
+    if wrong.size == 1:
+        return "a wrong value"
+    return f"{wrong.sum()} of {wrong.size} values are wrong"
 
 
 def _equal(value, expected, **_) -> str:
@@ -100,7 +114,7 @@ def _equal(value, expected, **_) -> str:
     if isinstance(expected, str) or expected is None:
         return "" if value == expected else "a wrong answer"
     wrong = _array(value) != _array(expected)
-    return f"{wrong.sum()} of {wrong.size} values are wrong" if wrong.any() else ""
+    return _count(wrong) if wrong.any() else ""
 
 
 def _at_least(value, expected, margin: float = 0.0, **_) -> str:

@@ -13,6 +13,7 @@ import nbformat
 
 from cnnlab.grading import graft, kernels, results
 from cnnlab.grading.compare import Verdict, compare
+from cnnlab.grading.session import Session
 from cnnlab.grading.submissions import Submission, Unreadable, choose
 from cnnlab.lab import Cell, Lab
 
@@ -119,45 +120,10 @@ def grade(lab: Lab, reference: Reference, submission: Submission, processes):
     )
 
 
-class _Session:
-    """A student's kernel, started again without the cell that killed it."""
-
-    def __init__(self, processes, seconds: float):
-        self._processes, self._end = processes, time.monotonic() + seconds
-        self._kernel, self._done = None, []
-
-    def ask(self, limit: float, source: str, names: dict | None = None):
-        left = self._end - time.monotonic()
-        if left <= 0:
-            return kernels.Reply(
-                kernels.DEAD, error="the time for the notebook is used up"
-            )
-        kernel = self._kernel or self._restart()
-        if names is None:
-            reply = kernel.execute(source, min(limit, left))
-        else:
-            reply = kernel.evaluate(source, min(limit, left), **names)
-        if reply.status == kernels.DEAD:
-            self._kernel = None
-        elif names is None and reply.status != kernels.TIMEOUT:
-            self._done.append((source, limit))
-        return reply
-
-    def _restart(self) -> kernels.Kernel:
-        self._kernel = self._processes.start()
-        for source, limit in self._done:
-            self._kernel.execute(source, limit)
-        return self._kernel
-
-    def close(self) -> None:
-        if self._kernel:
-            self._kernel.close()
-
-
 def _run(lab: Lab, reference: Reference, steps: list, processes) -> list:
     """A reply for every step that runs code, None for the others."""
     budget = NOTEBOOK_SECONDS + 10 * sum(reference.seconds.values())
-    session = _Session(processes, budget)
+    session = Session(processes, budget)
     attempted = {s.cell.name for s in steps if s.kind == "exercise" and s.attempted}
     slow: set[str] = set()
     replies = []
@@ -172,7 +138,7 @@ def _run(lab: Lab, reference: Reference, steps: list, processes) -> list:
     return replies
 
 
-def _run_step(step, reference: Reference, session: _Session, attempted, slow):
+def _run_step(step, reference: Reference, session: Session, attempted, slow):
     if step.kind in ("text", "question", "holdout"):
         return None
     seconds = reference.seconds.get(step.cell.id, 0) if step.cell else 0
@@ -224,6 +190,8 @@ def _share(reference: Reference, mine: list, steps: list) -> tuple[float, list[s
                 return 0.0, [text + ", ".join(used)]
             if reply.status != kernels.OK:
                 messages.append(f"your cell: {_trouble(reply)}")
+        elif step.kind == "check" and reply.status in (kernels.TIMEOUT, kernels.DEAD):
+            messages.append(_trouble(reply))
     total = right = 0.0
     for step, reply in mine:
         if step.kind == "probe":
@@ -251,14 +219,15 @@ def _trouble(reply: kernels.Reply) -> str:
     if reply.status == kernels.TIMEOUT:
         return f"stopped after {reply.seconds:.0f} s; is there a loop that never ends?"
     if reply.status == kernels.DEAD:
-        return reply.error or "the process ended (crash, exit, or memory used up)"
+        return reply.error or "stopped: it did not answer an interrupt"
     return reply.error or _error_text(reply) or "an error"
 
 
 def _hints(mine: list) -> tuple[str, ...]:
     """What the first failing visible check said, line by line."""
     for step, reply in mine:
-        for output in reply.outputs if step.kind == "check" else ():
+        told = step.kind == "check" and reply.status == kernels.ERROR
+        for output in reply.outputs if told else ():
             if output["output_type"] == "error":
                 text = output["evalue"]
                 if output["ename"] not in ("Failure", "NotAttempted"):

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 
+import numpy as np
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -142,13 +143,13 @@ def execute(shell: Shell, source: str) -> dict:
 
 def evaluate(shell: Shell, source: str, names: dict) -> dict:
     """The value of the last expression of `source`, in a copy of the namespace."""
-    import keras
-    import numpy
-
     shell.outputs.clear()
-    names = {"np": numpy, "keras": keras, **names}
-    space = {**shell.user_ns, **{k: wire.decode(v) for k, v in names.items()}}
-    keras.utils.set_random_seed(space.get("seed", 0) % 2**32)
+    space = {**shell.user_ns, "np": np}
+    space |= {name: wire.decode(value) for name, value in names.items()}
+    np.random.seed(space["seed"])
+    if keras := sys.modules.get("keras"):  # a lab in plain NumPy does not wait for it
+        keras.utils.set_random_seed(space["seed"])
+        space["keras"] = keras
     *body, last = ast.parse(source).body
     try:
         exec(compile(ast.Module(body, []), "<probe>", "exec"), space)

@@ -63,7 +63,7 @@ class Channel:
             except OSError as error:
                 raise WireError(f"cannot receive: {error}") from None
             if not part:
-                raise WireError("the process is gone")
+                raise WireError("the process ended (crash, exit, or memory used up)")
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
