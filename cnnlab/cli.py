@@ -1,0 +1,221 @@
+"""`cnnlab ...`: parse, call, exit code. 0 fine, 1 something failed, 2 wrong usage."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import click
+
+from cnnlab import screen
+
+ROOT = Path(__file__).resolve().parent.parent
+_folder = click.Path(path_type=Path)
+_existing = click.Path(exists=True, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cnnlab")
+def main():
+    """Labs on convolutional networks: build them, check them, grade them."""
+
+
+@main.command()
+@click.argument("labs", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; fail if not current.")
+@click.option("--solutions", type=_existing, default=ROOT / "solutions")
+@click.option("--to", type=_folder, default=ROOT / "labs", help="Student notebooks.")
+def build(labs, check, solutions, to):
+    """Write both notebooks of every lab source (or only of LABS)."""
+    from cnnlab import lab
+    from cnnlab.grading.files import write_atomic
+
+    sources = [_source(name, solutions) for name in labs]
+    stale = False
+    for source in sources or sorted(solutions.glob("lab*.py")):
+        for path, text in _usage(lab.build, source, to).items():
+            old = path.read_text(encoding="utf-8") if path.exists() else None
+            stale |= old != text
+            state = "current" if old == text else "STALE" if check else "written"
+            if state == "written":
+                write_atomic(path, text)
+            click.echo(f"{state:8} {path.name} in {path.parent.name}/")
+    if check and stale:
+        click.echo("Run `cnnlab build` and commit what it writes.", err=True)
+    sys.exit(int(check and stale))
+
+
+@main.command()
+@click.argument("notebook", type=_existing)
+def check(notebook):
+    """Run NOTEBOOK from a fresh start and list its checks, before handing in."""
+    from cnnlab.grading.selfcheck import run_checks
+
+    with screen.status() as tell:
+        rows = _usage(run_checks, notebook, tell)
+    screen.table(["exercise", "check", "what it said"], rows)
+    passed = sum(row[1] == "passed" for row in rows)
+    click.echo(f"{passed} of {len(rows)} checks pass.")
+    sys.exit(int(passed < len(rows)))
+
+
+@main.command()
+@click.argument("lab")
+@click.argument("submissions", type=_existing)
+@click.option("-o", "--out", type=_folder, default="grades", show_default=True)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1)
+@click.option("--seed", type=click.IntRange(0), help="Repeat a run; default: secret.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUT holds.")
+@click.option("--marks", type=_existing, help="CSV with marks of written answers.")
+@click.option("--no-sandbox", is_flag=True, help="Run students' code without a box.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
+def grade(lab, submissions, out, jobs, seed, resume, marks, no_sandbox, quiet):
+    """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
+    from cnnlab.lab import read
+
+    source = _usage(read, _source(lab, ROOT / "solutions"))
+    seed = _run_seed(out, seed, resume or marks)
+    results = grade_folder(
+        source, submissions, out, jobs, seed, marks, not no_sandbox, quiet
+    )
+    sys.exit(int(any(r.status != "graded" for r in results)))
+
+
+def grade_folder(lab, submissions, out, jobs, seed, marks=None, sandbox=True, quiet=0):
+    """Grade a folder into `out`, with progress and a summary on the screen."""
+    from cnnlab.grading import batch, box, csvs, report, warm
+    from cnnlab.grading import submissions as handed_in
+
+    found = _usage(handed_in.collect, submissions)
+    if not found:
+        raise click.UsageError(f"{submissions}: nothing was handed in.")
+    try:
+        with (
+            warm.open_kernels(sandbox=sandbox) as processes,
+            screen.Progress(len(found), quiet) as bar,
+        ):
+
+            def keep(result):
+                report.write_feedback(result, lab, out)
+                bar.count(result.status)
+
+            results = batch.grade_class(
+                lab,
+                found,
+                out,
+                processes=processes,
+                seed=seed,
+                jobs=jobs,
+                on_start=bar.tell,
+                on_result=keep,
+            )
+    except (box.IsolationError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+    if marks:
+        given = _usage(csvs.read_marks, marks, results)
+        results = csvs.apply_marks(results, given)
+    report.write_all(results, lab, out)
+    if not quiet:
+        screen.table(["student", "status", "points", ""], map(_row, results))
+        click.echo(f"Class report: {out / 'report.html'}")
+    return results
+
+
+def _row(result) -> tuple[str, str, str, str]:
+    if result.points is None:
+        return result.student, result.status, "", result.reason
+    lost = [f"{e.name} {e.verdict}" for e in result.exercises if e.verdict != "passed"]
+    points = f"{result.points:g} / {result.max_points:g}"
+    return result.student, result.status, points, ", ".join(lost)
+
+
+def _run_seed(out: Path, seed: int | None, resume) -> int:
+    from cnnlab.grading.batch import journal_seed
+
+    old = _usage(journal_seed, out)
+    if old is None:
+        return secrets.randbits(32) if seed is None else seed
+    if not resume:
+        raise click.UsageError(
+            f"{out} holds a run. Say --resume to go on with it, or choose another -o."
+        )
+    if seed not in (None, old):
+        raise click.UsageError(f"{out} was graded with --seed {old}, not {seed}.")
+    return old
+
+
+@main.command()
+def data():
+    """List the data sets found on this machine; nothing is downloaded."""
+    from cnnlab.data import available
+
+    rows = [
+        (
+            found.name,
+            found.place or "not here: downloaded when asked for, else a stand-in",
+            f"{found.size / 2**20:.0f} MB" if found.place else "",
+            found.problem or ("verified" if found.verified else ""),
+        )
+        for found in _usage(available)
+    ]
+    screen.table(["set", "where", "size", "content"], rows)
+    sys.exit(int(any(row[3] not in ("", "verified") for row in rows)))
+
+
+@main.command()
+def doctor():
+    """Say what this machine has and lacks, and how to mend each thing."""
+    from cnnlab.doctor import examine
+
+    with screen.status() as tell:
+        tell("looking at this machine")
+        findings = examine()
+    rows = [
+        ("✓" if fine else "✗", what, found, "" if fine else mend)
+        for what, fine, found, mend in findings
+    ]
+    screen.table(["", "what", "found", "how to mend"], rows)
+    sys.exit(int(not all(fine for _, fine, _, _ in findings)))
+
+
+@main.command()
+@click.option("-o", "--out", type=_folder, default="demo", show_default=True)
+def demo(out):
+    """Build, run a solved lab, grade a small class: everything once, offline."""
+    from cnnlab.demo import run
+
+    _usage(run, out)
+
+
+@main.group()
+def kernel():
+    """The warm Jupyter kernel, which starts in a fraction of a second."""
+
+
+@kernel.command()
+@click.option("--prefix", type=_existing, help="Install there; default: this Python.")
+def install(prefix):
+    """Make "Python 3 (cnnlab warm)" known to Jupyter, nbval, nbconvert, nbgrader."""
+    from cnnlab.grading.provisioner import install_kernelspec
+
+    click.echo(f"installed in {_usage(install_kernelspec, prefix or sys.prefix)}")
+
+
+def _source(name: str, folder: Path) -> Path:
+    """The lab source that a name, a unique start of it, or a path stands for."""
+    if Path(name).suffix == ".py":
+        return Path(name)
+    labs = sorted(folder.glob("lab*.py"))
+    found = [path for path in labs if path.stem.startswith(name)]
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in labs)
+        raise click.UsageError(f"unknown lab {name!r}. Expected one of: {known}.")
+    return found[0]
+
+
+def _usage(function, *arguments):
+    """Call; what the user can mend becomes exit code 2 and a plain message."""
+    try:
+        return function(*arguments)
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
