@@ -4,6 +4,7 @@ Keras' own cache folder is used, so what `keras.datasets` has downloaded is foun
 and what we download is found by it. Nothing here imports Keras.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -58,16 +59,17 @@ def download(url: str, path: Path, expected: str) -> None:
     Raises `ConnectionError` when the network fails, stays silent for `TIMEOUT`
     seconds, or delivers something whose sha256 is not `expected`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part)
         check(part, expected)
         part.replace(path)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ConnectionError(f"could not download {url}: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def _receive(url: str, part: Path) -> None:

@@ -6,7 +6,7 @@ The same facts for people, with the origins in full, are in `data/manifest.json`
 import gzip
 import pickle
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,21 +23,22 @@ class Source:
 
     title: str
     licence: str
+    course: str  # its name in the course-data folder
     shape: tuple[int, int, int]
     counts: tuple[int, int]
     class_names: tuple[str, ...]
     files: dict[str, tuple[str, str]]
-    read: Callable[[list[Path]], Arrays]
+    read: Callable[[Sequence[Path]], Arrays] | None  # of files; None: photos
     hashes: dict[str, str] = field(default_factory=dict)  # of the arrays' bytes
 
 
-def read_npz(paths: list[Path]) -> Arrays:
+def read_npz(paths: Sequence[Path]) -> Arrays:
     """One npz file with the four usual arrays."""
     with np.load(paths[0], allow_pickle=False) as file:
         return tuple(file[part] for part in PARTS)
 
 
-def _read_idx(paths: list[Path]) -> Arrays:
+def _read_idx(paths: Sequence[Path]) -> Arrays:
     """Four gzipped IDX files: 16 bytes of header before images, 8 before labels."""
     raw = [np.frombuffer(gzip.decompress(path.read_bytes()), "uint8") for path in paths]
     x_train, y_train, x_test, y_test = raw
@@ -45,7 +46,7 @@ def _read_idx(paths: list[Path]) -> Arrays:
     return x_train, y_train[8:], x_test, y_test[8:]
 
 
-def _read_cifar10(paths: list[Path]) -> Arrays:
+def _read_cifar10(paths: Sequence[Path]) -> Arrays:
     """The archive of pickled batches; unpickled only after its sha256 was checked."""
     x, y = [], []
     with tarfile.open(paths[0]) as archive:
@@ -60,6 +61,7 @@ def _read_cifar10(paths: list[Path]) -> Arrays:
 MNIST = Source(
     title="MNIST",
     licence="CC BY-SA 3.0",
+    course="mnist.npz",
     shape=(28, 28, 1),
     counts=(60_000, 10_000),
     class_names=tuple("0123456789"),
@@ -83,6 +85,7 @@ MNIST = Source(
 FASHION_MNIST = Source(
     title="Fashion-MNIST",
     licence="MIT",
+    course="fashion_mnist.npz",
     shape=(28, 28, 1),
     counts=(60_000, 10_000),
     class_names=(
@@ -113,6 +116,7 @@ FASHION_MNIST = Source(
 CIFAR10 = Source(
     title="CIFAR-10",
     licence="none stated; cite Krizhevsky 2009",
+    course="cifar10.npz",
     shape=(32, 32, 3),
     counts=(50_000, 10_000),
     class_names=(
@@ -128,4 +132,26 @@ CIFAR10 = Source(
     },
 )
 
-SOURCES = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST, "cifar10": CIFAR10}
+FLOWER_PHOTOS = Source(
+    title="flower photos",
+    licence="CC BY 2.0, by photo",
+    course="flower_photos",
+    shape=(96, 96, 3),  # of the arrays, unless another size is asked for
+    counts=(2_934, 736),
+    class_names=("daisy", "dandelion", "roses", "sunflowers", "tulips"),
+    read=None,
+    files={  # sha256 as published by TensorFlow Datasets (tf_flowers)
+        "flower_photos_archive": (
+            "https://storage.googleapis.com/download.tensorflow.org/example_images/"
+            "flower_photos.tgz",
+            "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
+        )
+    },
+)
+
+SOURCES = {
+    "mnist": MNIST,
+    "fashion_mnist": FASHION_MNIST,
+    "cifar10": CIFAR10,
+    "flower_photos": FLOWER_PHOTOS,
+}
