@@ -38,7 +38,7 @@ def max_pool_backward(
 ) -> np.ndarray:
     """Gradient of `max_pool`: everything goes to the winner of each window.
 
-    Among equal values the first wins, as in TensorFlow: the gradient is not shared.
+    Among equal values the first wins, as in Keras: the gradient is not shared.
     """
     view, _, size = _slide(x, pool_size, strides, padding, fill=-np.inf)
     dview, dx, _ = _slide(np.zeros_like(x), pool_size, strides, padding)
