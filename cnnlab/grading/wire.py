@@ -7,6 +7,7 @@ receiver's limit is read.
 
 import base64
 import json
+import re
 import socket
 import struct
 import time
@@ -15,6 +16,10 @@ import numpy as np
 
 MAX_MESSAGE = 32 << 20  # bytes
 _DEPTH = 8  # of nested lists in a value
+_SEND_SECONDS = 60  # a process that does not take a message by then never will
+_INT_BITS = 4096  # larger ones do not print quickly
+_NAME = 80  # characters kept of a name that the other side chose
+_DTYPE = re.compile(r"[<>|][biuf][1248]")  # bool, int, uint, float
 
 
 class WireError(Exception):
@@ -31,9 +36,9 @@ class Channel:
         """Send one message. Raises WireError when the other side is gone."""
         body = json.dumps(message).encode()
         try:
-            self.stream.settimeout(None)
+            self.stream.settimeout(_SEND_SECONDS)
             self.stream.sendall(struct.pack(">I", len(body)) + body)
-        except OSError as error:
+        except OSError as error:  # TimeoutError included
             raise WireError(f"cannot send: {error}") from None
 
     def receive(self, deadline: float | None = None) -> dict:
@@ -75,9 +80,13 @@ def encode(value, depth: int = _DEPTH):
     Tensors of any Keras backend become arrays; anything else is sent as the name
     of its type only.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | float | str):
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, int) and value.bit_length() <= _INT_BITS:
+        return value
+    if isinstance(value, np.longdouble):
+        return float(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return encode(value.item())
     if depth and isinstance(value, list | tuple):
         return [encode(v, depth - 1) for v in value]
@@ -88,7 +97,6 @@ def encode(value, depth: int = _DEPTH):
     array = _as_array(value)
     if array is None or array.dtype.kind not in "biuf":
         return {"opaque": type(value).__name__}
-    array = np.ascontiguousarray(array)
     return {
         "array": base64.b64encode(array.tobytes()).decode(),
         "dtype": array.dtype.str,
@@ -100,7 +108,8 @@ def _as_array(value) -> np.ndarray | None:
     from cnnlab.checks import to_numpy
 
     try:
-        return to_numpy(value)
+        array = to_numpy(value)
+        return array.astype(float) if array.dtype == np.longdouble else array
     except Exception:  # the student's object may do anything when asked for data
         return None
 
@@ -109,21 +118,27 @@ class Opaque(str):
     """A value that could not be sent; the text is the name of its type."""
 
 
-def decode(data):
+def decode(data, depth: int = _DEPTH):
     """The value that `encode` wrote; WireError for anything it cannot have written."""
-    if isinstance(data, list):
-        return [decode(v) for v in data]
-    if not isinstance(data, dict):
+    if data is None or isinstance(data, bool | int | float | str):
         return data
-    if isinstance(data.get("dict"), dict):
-        return {k: decode(v) for k, v in data["dict"].items()}
-    if "opaque" in data:
-        return Opaque(data["opaque"])
+    if depth and isinstance(data, list):
+        return [decode(v, depth - 1) for v in data]
+    if depth and isinstance(data, dict) and isinstance(data.get("dict"), dict):
+        return {k: decode(v, depth - 1) for k, v in data["dict"].items()}
+    if isinstance(data, dict) and isinstance(data.get("opaque"), str):
+        return Opaque("".join(filter(str.isprintable, data["opaque"]))[:_NAME])
     try:
-        dtype = np.dtype(str(data["dtype"]))
-        if dtype.kind not in "biuf":
-            raise ValueError(f"dtype {dtype}")
-        raw = base64.b64decode(data["array"], validate=True)
-        return np.frombuffer(raw, dtype).reshape([int(n) for n in data["shape"]])
+        return _decode_array(data["array"], data["dtype"], data["shape"])
     except (KeyError, TypeError, ValueError) as error:
-        raise WireError(f"not a value: {error}") from None
+        raise WireError(f"not a value: {str(error)[:_NAME]}") from None
+
+
+def _decode_array(text: str, dtype: str, shape: list) -> np.ndarray:
+    if not _DTYPE.fullmatch(dtype):
+        raise ValueError("dtype")
+    if not all(type(n) is int and 0 <= n <= MAX_MESSAGE for n in shape):
+        raise ValueError("shape")
+    raw = base64.b64decode(text, validate=True)
+    array = np.frombuffer(raw, np.dtype(dtype)).reshape(shape)
+    return array.view("u1").astype(bool) if array.dtype == bool else array
