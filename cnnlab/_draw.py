@@ -72,18 +72,15 @@ def grid(
 
 
 def maps(
-    images: Sequence, captions, columns: int, title: str, label: str
+    images: Sequence, captions, columns: int, title: str, *, label: str, signed: bool
 ) -> np.ndarray:
     """A grid of arrays `(height, width)` on one scale, with its colour bar.
 
-    Values of both signs get two hues with white at 0, others one that brightens.
+    Signed: two hues, white at 0. Otherwise one scale that brightens from 0.
     """
-    low, high = float(np.min(images)), float(np.max(images))
-    limit = max(-low, high) or 1.0
-    signed = low < 0
-    scale = {"vmin": -limit if signed else 0, "vmax": limit}
-    cmap = SIGNED if signed else INTENSITY
-    axes = grid(images, captions, columns, title, cmap=cmap, **scale)
+    limit = float(np.abs(images).max()) or 1.0
+    cmap, low = (SIGNED, -limit) if signed else (INTENSITY, 0)
+    axes = grid(images, captions, columns, title, cmap=cmap, vmin=low, vmax=limit)
     figure = axes[0, 0].figure
     figure.set_figwidth(figure.get_figwidth() + 0.9)
     figure.colorbar(axes[0, 0].images[0], ax=axes, label=label, shrink=0.95, pad=0.02)

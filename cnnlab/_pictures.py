@@ -68,7 +68,7 @@ def filters(
     captions = list(captions or (f"filter {k + 1}" for k in range(count)))
     captions += [""] * (len(images) - count)
     columns = columns if channels == 1 else count
-    axes = _draw.maps(images, captions, columns, title, "weight")
+    axes = _draw.maps(images, captions, columns, title, label="weight", signed=True)
     if channels > 1:
         for k, ax in enumerate(axes[:, 0], 1):
             ax.text(
@@ -100,7 +100,10 @@ def feature_maps(
     size = f"{count} maps {height}×{width}"
     title = f"{layer}: {size}, values {maps.min():.2f} to {maps.max():.2f}"
     captions = captions or [f"map {k + 1}" for k in range(count)]
-    return _draw.maps(maps.transpose(2, 0, 1), captions, columns, title, "activation")
+    images, signed = maps.transpose(2, 0, 1), maps.min() < 0
+    return _draw.maps(
+        images, captions, columns, title, label="activation", signed=signed
+    )
 
 
 def worst_errors(y_true: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

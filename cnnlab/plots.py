@@ -153,7 +153,7 @@ def confusion_matrix(
     for (row, column), count in np.ndenumerate(matrix):
         if count:
             text = f"{count:,}\n{share[row, column]:.1f} %"
-            colour = "white" if share[row, column] > 30 else BLACK
+            colour = "white" if share[row, column] > 51 else BLACK
             ax.text(column, row, text, color=colour, ha="center", va="center", size=7)
     bar = ax.figure.colorbar(image, ax=ax, label="share of the true class (%)")
     bar.set_ticks([0, 1, 5, 10, 25, 50, 100])

@@ -87,7 +87,7 @@ class _Progress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.start, self.shown = time.monotonic(), 0.0
         self.show = _terminal_or_notebook()
-        self.epoch, self.measures = 0, ""
+        self.epoch, self.epochs_done, self.measures = 0, 0, ""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -104,15 +104,15 @@ class _Progress(keras.callbacks.Callback):
             self.show(f"{epoch} {bar} {left:.0f} s left{self.measures}")
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epoch = epoch + 1
+        self.epochs_done += 1
         self.measures = "".join(
             f", {name.replace('_', ' ')} {value:.3g}" for name, value in logs.items()
         )
 
     def on_train_end(self, logs=None):
         seconds = time.monotonic() - self.start
-        plural = "s" if self.epoch != 1 else ""
-        line = f"{self.epoch} epoch{plural}, {seconds:.1f} s{self.measures}"
+        plural = "s" if self.epochs_done != 1 else ""
+        line = f"{self.epochs_done} epoch{plural}, {seconds:.1f} s{self.measures}"
         self.show(line, last=True) if self.show else print(line)
 
 

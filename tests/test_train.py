@@ -1,0 +1,162 @@
+"""Training: the same seed, the same numbers; a plain history; one line at the end."""
+
+import re
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from cnnlab import train
+
+
+def model():
+    net = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dense(2, activation="softmax")]
+    )
+    net.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return net
+
+
+def points(n=64):
+    x = np.random.default_rng(0).normal(size=(n, 3)).astype("float32")
+    return x, (x[:, 0] > 0).astype("int32")
+
+
+def fitted(value, **options):
+    train.seed(value)
+    net = model()
+    history = train.fit(net, *points(), epochs=2, batch_size=16, **options)
+    return history, net.get_weights()[0]
+
+
+def test_the_seed_decides_every_number():
+    first, again, other = (fitted(value) for value in (3, 3, 4))
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])
+    assert not np.array_equal(first[1], other[1])
+
+
+def test_seed_reaches_numpy_and_python():
+    import random
+
+    train.seed(5)
+    first = random.random(), np.random.rand()
+    train.seed(5)
+    assert first == (random.random(), np.random.rand())
+
+
+@pytest.mark.parametrize(
+    "devices, expected",
+    [(["cpu:0"], "cpu"), (["gpu:0", "gpu:1"], "gpu"), (["tpu:0"], "cpu")],
+)
+def test_device(devices, expected, monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
+    assert train.device() == expected
+
+
+@pytest.mark.parametrize("name", train.BUDGETS)
+def test_budget_by_environment(name, monkeypatch):
+    monkeypatch.setenv("CNNLAB_BUDGET", name)
+    assert train.budget(smoke="smoke", cpu="cpu", gpu="gpu") == name
+
+
+@pytest.mark.parametrize("device, expected", [("cpu", 5), ("gpu", 20)])
+def test_budget_by_device(device, expected, monkeypatch):
+    monkeypatch.delenv("CNNLAB_BUDGET", raising=False)
+    monkeypatch.setattr(train, "device", lambda: device)
+    assert train.budget(smoke=1, cpu=5, gpu=20) == expected
+
+
+def test_a_wrong_budget_is_an_error(monkeypatch):
+    monkeypatch.setenv("CNNLAB_BUDGET", "CPU")
+    with pytest.raises(ValueError, match="smoke, cpu, gpu.*Received.*=CPU"):
+        train.budget(smoke=1, cpu=2, gpu=3)
+
+
+def test_fit_gives_what_keras_gives():
+    x, y = points()
+    history, weights = fitted(0, validation_data=(x[:8], y[:8]))
+    train.seed(0)
+    net = model()
+    expected = net.fit(
+        x, y, epochs=2, batch_size=16, validation_data=(x[:8], y[:8]), verbose=0
+    )
+    assert history == expected.history
+    np.testing.assert_array_equal(weights, net.get_weights()[0])
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert all(type(v) is float for values in history.values() for v in values)
+
+
+def test_a_log_gets_one_line_with_the_last_measures(capsys):
+    x, y = points()
+    history, _ = fitted(0, validation_data=(x, y))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"2 epochs, \d+\.\d s, ", line)
+    for name, values in history.items():
+        assert f"{name.replace('_', ' ')} {values[-1]:.3g}" in line
+
+
+def test_an_early_stop_is_counted(capsys):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    history = train.fit(model(), *points(), epochs=9, callbacks=[Stop()])
+    assert len(history["loss"]) == 1
+    assert capsys.readouterr().out.startswith("1 epoch, ")
+
+
+def test_fit_takes_a_data_set_and_other_options(capsys):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return points(8)
+
+    history = train.fit(model(), Batches(), epochs=1, class_weight={0: 1.0, 1: 2.0})
+    assert list(history["loss"]) and capsys.readouterr().out.startswith("1 epoch")
+
+
+def test_a_terminal_gets_a_bar_and_then_the_line(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    fitted(0)
+    *bars, line, end = re.split("[\r\n]+", capsys.readouterr().out)[1:]
+    assert end == "" and line.startswith("2 epochs, ") and bars
+    assert all(re.match(r"epoch [12]/2 ━*─* +\d+ s left|$", bar) for bar in bars)
+    assert all(len(bar) < 80 for bar in bars)
+
+
+def test_a_notebook_rewrites_one_output(monkeypatch, capsys):
+    import IPython.display
+
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data["text/plain"])
+
+    monkeypatch.setattr(train, "in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: Handle())
+    fitted(0)
+    assert capsys.readouterr().out == ""
+    assert shown[0].startswith("epoch 1/2 ") and shown[-1].startswith("2 epochs, ")
+
+
+def test_a_notebook_is_an_ipython_with_a_kernel(monkeypatch):
+    from cnnlab._notebook import in_notebook
+
+    def ipython(shell):
+        return types.SimpleNamespace(get_ipython=lambda: shell)
+
+    for shell, expected in [
+        (None, False),
+        (types.SimpleNamespace(), False),
+        (types.SimpleNamespace(kernel=1), True),
+    ]:
+        monkeypatch.setitem(sys.modules, "IPython", ipython(shell))
+        assert in_notebook() is expected
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert in_notebook() is False
