@@ -51,6 +51,7 @@ class Result:
         notes: repairs made on reading ("trailing text after the JSON", ...).
         notebook: the rebuilt notebook as executed (nbformat 4 dict), or None.
         isolation: how the student's code was boxed, such as `"none"`.
+        account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
     """
 
     student: str
@@ -64,6 +65,7 @@ class Result:
     seconds: float = 0.0
     seed: int = 0
     isolation: str = "none"
+    account: str = ""
     notebook: dict | None = field(default=None, repr=False)
 
     @property
@@ -77,6 +79,18 @@ class Result:
     @property
     def max_points(self) -> float:
         return sum(e.max_points for e in self.exercises)
+
+    @property
+    def total(self) -> float | None:
+        """Points of the exercises and of the answers marked so far; or None."""
+        if self.points is None:
+            return None
+        return round(self.points + sum(w.points or 0 for w in self.written), 2)
+
+    @property
+    def unmarked(self) -> float:
+        """Points of the written answers that wait for a person's mark."""
+        return sum(w.max_points for w in self.written if w.points is None)
 
     def to_dict(self) -> dict:
         """Plain JSON-able data; `from_dict` gives the record back."""
