@@ -37,8 +37,5 @@ def show(axes, *, alt: str) -> None:
     plt.close(figure)
     png = base64.b64encode(file.getvalue()).decode()
     # JupyterLab and nbconvert drop the alt text of image/png, and keep that of <img>
-    tag = (
-        f'<img alt="{html.escape(alt)}" style="max-width: 100%" '
-        f'src="data:image/png;base64,{png}">'
-    )
+    tag = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
     display({"text/html": tag, "image/png": png, "text/plain": alt}, raw=True)

@@ -58,7 +58,7 @@ def class_balance(
     ax.axhline(even, color=ORANGE, linestyle="--", linewidth=1.2, label="equal shares")
     ax.margins(y=0.2)
     ax.legend(loc="upper right", frameon=False, fontsize=9)
-    _name_ticks(ax.set_xticks, class_names)
+    _name_ticks(ax.set_xticks, class_names, room=70 / len(class_names))
     ax.yaxis.set_major_formatter("{x:,.0f}")
     return ax
 
@@ -157,13 +157,14 @@ def confusion_matrix(
             ax.text(column, row, text, color=colour, ha="center", va="center", size=7)
     bar = ax.figure.colorbar(image, ax=ax, label="share of the true class (%)")
     bar.set_ticks([0, 1, 5, 10, 25, 50, 100])
-    _name_ticks(ax.set_xticks, class_names)
+    _name_ticks(ax.set_xticks, class_names, room=6)
     ax.set_yticks(range(len(class_names)), class_names)
     return ax
 
 
-def _name_ticks(set_ticks, class_names: Sequence[str]) -> None:
-    long = max(map(len, class_names)) > 3
+def _name_ticks(set_ticks, class_names: Sequence[str], *, room: float) -> None:
+    """Name the classes along an axis, aslant where `room` letters are too few."""
+    long = max(map(len, class_names)) > room
     turn = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if long else {}
     set_ticks(range(len(class_names)), class_names, **turn)
 
@@ -190,7 +191,7 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
         _draw.dress(ax, f"{total:,} {measure}", measure, "")
         labels = [f" {value:,} ({value / total:.1%})" for value in values]
         ax.bar_label(ax.barh(range(len(rows)), values, color=colour), labels, size=8)
-        ax.set_xlim(0, 1.5 * max(*values, 1))
+        ax.set_xlim(0, 1.6 * max(*values, 1))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes[0].set_yticks(range(len(rows)), [row.name for row in rows])
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
