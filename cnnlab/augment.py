@@ -164,7 +164,11 @@ _VIEWS = {
 
 
 def safe_views(kind: str) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return the views of an image that keep the label, by name, the identity first."""
+    """Return the views of an image that keep the label, by name, the identity first.
+
+    Each is a function of `(batch, height, width, channels)`; the quarter turns among
+    them need square images.
+    """
     limits = {name: rule.limit for name, rule in rules(kind).items()}
     return {
         name: view
