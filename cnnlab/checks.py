@@ -10,14 +10,16 @@ A check is a function whose docstring is the sentence students read:
 It runs at once, prints a tick, or raises `Failure`.
 """
 
-import ast
 import inspect
 import sys
 import textwrap
 import traceback
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+
+from cnnlab import _names
 
 _failed: Counter[str] = Counter()  # how often each check has failed: hints climb
 
@@ -66,7 +68,7 @@ def check(function):
     try:
         function()
     except Exception as error:
-        failure = _as_failure(error)
+        failure = _as_failure(error, function)
         failure.title = title
         _failed[function.__name__] += 1
         failure.shown = min(_failed[function.__name__], len(failure.hints))
@@ -76,18 +78,21 @@ def check(function):
     return function
 
 
-def _as_failure(error: Exception) -> Failure:
+def _as_failure(error: Exception, function) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, NotImplementedError):
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, NotImplementedError) and str(error).isidentifier():
         return NotAttempted(f"Not attempted yet: exercise {error}.")
-    if isinstance(error, NameError) and error.name:
+    by_check = frames[-1].filename == function.__code__.co_filename
+    if isinstance(error, NameError) and error.name and by_check:
         return NotAttempted(
             f"`{error.name}` does not exist yet. Write it in the answer cell above "
             "and run that cell first."
         )
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames[2:] if "site-packages" not in f.filename and f.line]
+    ours = ("site-packages", str(Path(__file__).parent))
+    own = [f for f in frames if f.line and not any(o in f.filename for o in ours)]
+    own = [f for f in own if f.name != function.__name__]
     where = f' in line {own[-1].lineno}, "{own[-1].line}"' if own else ""
     return Failure(
         f"Your code raised {type(error).__name__}{where}:\n{error}",
@@ -96,11 +101,42 @@ def _as_failure(error: Exception) -> Failure:
 
 
 def equal(received, expected, what: str, *hints: str) -> None:
-    """Fail unless `received == expected`; both are named in the message."""
-    if type(received).__module__ != "builtins":
-        received = to_numpy(received).tolist()
+    """Fail unless two values are the same; both are named in the message.
+
+    Tuples, lists, arrays and tensors of the same values are the same.
+    """
+    received, expected = _plain(received), _plain(expected)
     if received != expected:
-        raise Failure(f"{what}: expected {expected!r}, received {received!r}.", *hints)
+        got = _short(received)
+        raise Failure(f"{what}: expected {expected!r}, received {got}.", *hints)
+
+
+def _plain(value):
+    """The same value made of Python's own numbers, lists and dicts."""
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if type(value).__module__ == "builtins":
+        return value
+    try:
+        return to_numpy(value).tolist()
+    except (TypeError, ValueError):
+        return value
+
+
+def _numbers(value) -> np.ndarray | None:
+    """An array of numbers; None for what is none."""
+    try:
+        array = to_numpy(value)
+    except (TypeError, ValueError):  # ragged lists, objects
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def close(
@@ -110,7 +146,10 @@ def close(
     expected = np.asarray(expected)
     if received is None:
         raise Failure(f"{what}: received None. Does your function return?", *hints)
-    received = to_numpy(received)
+    given, received = received, _numbers(received)
+    if received is None:
+        problem = f"expected an array of numbers, received {_short(given)}"
+        raise Failure(f"{what}: {problem}.", *hints)
     if received.shape != expected.shape:
         raise Failure(
             f"{what}: expected shape {expected.shape}, received {received.shape}.",
@@ -142,83 +181,23 @@ def forbid(answer, *names: str) -> None:
         answer: the function or class the student wrote.
         names: dotted names, such as `"np.convolve"`, `"scipy"`, `"keras.ops.conv"`.
     """
-    parts = [answer]
-    if inspect.isclass(answer):  # a notebook's class has no source file; methods do
-        parts = [p for p in vars(answer).values() if inspect.isfunction(p)]
-    source = "\n".join(textwrap.dedent(inspect.getsource(p)) for p in parts)
-    modules = {k: v.__name__ for k, v in _modules(parts[0]).items()} if parts else {}
-    used = forbidden_names(source, names, modules)
+    used = _names.matching({_meaning(answer)}, names)
+    parts = vars(answer).values() if inspect.isclass(answer) else [answer]
+    for part in filter(inspect.isfunction, parts):  # a notebook's class has no file
+        known = {k: {m} for k, v in part.__globals__.items() if (m := _meaning(v))}
+        source = textwrap.dedent(inspect.getsource(part))
+        used += _names.forbidden_names(source, names, known)
     if used:
         raise Failure(
-            f"This exercise asks you to write it yourself, without {', '.join(used)}.",
+            "This exercise asks you to write it yourself, without "
+            f"{', '.join(sorted(set(used)))}.",
             "Only arithmetic, indexing, loops and elementary NumPy are needed.",
         )
 
 
-def _modules(function) -> dict:
-    return {k: v for k, v in function.__globals__.items() if inspect.ismodule(v)}
-
-
-def forbidden_names(source: str, names, aliases: dict | None = None) -> list[str]:
-    """Which of the dotted `names` a piece of Python source uses.
-
-    Args:
-        aliases: what names imported elsewhere stand for, such as
-            `{"np": "numpy"}`.
-
-    `"scipy"` catches `import scipy.signal as s` and `from scipy import signal`;
-    `"np.convolve"` catches `numpy.convolve` and `from numpy import convolve`. Ways
-    to reach a name unseen (`eval`, `exec`, `__import__`, `importlib`) count as used
-    whenever anything is forbidden.
-    """
-    if not names:
-        return []
-    used = _used_names(ast.parse(source), _ALIASES | (aliases or {}))
-    found = []
-    for name in (*names, "eval", "exec", "__import__", "importlib"):
-        full = _full_name(name)
-        if any(u == full or u.startswith(full + ".") for u in used):
-            found.append(name)
-    return found
-
-
-_ALIASES = {"np": "numpy", "tf": "tensorflow", "plt": "matplotlib.pyplot"}
-
-
-def _full_name(name: str) -> str:
-    head, _, rest = name.partition(".")
-    return ".".join(filter(None, (_ALIASES.get(head, head), rest)))
-
-
-def imported_names(tree: ast.AST) -> dict[str, str]:
-    """What the names that a tree imports stand for: `{"np": "numpy"}`."""
-    aliases = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            aliases |= {a.asname or a.name: a.name for a in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            aliases |= {
-                a.asname or a.name: f"{node.module}.{a.name}" for a in node.names
-            }
-    return aliases
-
-
-def _used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
-    imported = imported_names(tree)
-    aliases = aliases | imported
-    used = set(imported.values())
-    for node in ast.walk(tree):
-        dotted = _dotted(node)
-        if dotted:
-            head, _, rest = dotted.partition(".")
-            used.add(".".join(filter(None, (aliases.get(head, head), rest))))
-    return used
-
-
-def _dotted(node: ast.AST) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        head = _dotted(node.value)
-        return f"{head}.{node.attr}" if head else ""
-    return ""
+def _meaning(value) -> str:
+    """The full name of a module, function or class of a library, or empty."""
+    if inspect.ismodule(value):
+        return value.__name__
+    module, name = (getattr(value, a, None) for a in ("__module__", "__qualname__"))
+    return f"{module}.{name}" if name and module != "builtins" else ""

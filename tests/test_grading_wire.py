@@ -74,6 +74,7 @@ def test_decode_gives_back_what_encode_wrote(value):
         (np.bool_(True), True),
         (np.longdouble(2), 2.0),
         (np.ones(2, np.longdouble), np.ones(2)),
+        (np.array(["a", "b"]), ["a", "b"]),
         (np.arange(6).reshape(2, 3).T, np.array([[0, 3], [1, 4], [2, 5]])),
     ],
     ids=lambda v: type(v).__name__,
@@ -84,7 +85,7 @@ def test_encode_takes_what_students_return(value, expected):
 
 @pytest.mark.parametrize(
     "value",
-    [object(), len, b"raw", 1j, np.array(["a"]), np.array([None]), 10**5000]
+    [object(), len, b"raw", 1j, np.array([None]), 10**5000]
     + [np.datetime64("2020-01-01"), np.zeros(1, "f4,i4"), np.array([1j])],
     ids=lambda v: type(v).__name__,
 )

@@ -5,8 +5,9 @@ import json
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from cnnlab.grading.grade import grade, make_reference
+from cnnlab.grading.grade import grade
 from cnnlab.grading.journal import Journal, describe_run, read
+from cnnlab.grading.reference import make_reference
 from cnnlab.grading.results import PERSON, Result
 from cnnlab.grading.submissions import Submission, Unreadable
 from cnnlab.lab import Lab
@@ -77,6 +78,7 @@ def _result(future, lab: Lab, submission: Submission, seed: int, isolation: str)
             f"the grader failed: {type(error).__name__}: {error}",
             seed=seed,
             isolation=isolation,
+            account=submission.account,
         )
 
 

@@ -2,14 +2,15 @@
 
 import ast
 import difflib
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 
-from cnnlab.checks import forbidden_names, imported_names
+from cnnlab import _names
 from cnnlab.lab import Cell, Lab
 
-_LIKE = (
-    0.6  # similarity from which a cell without an id counts as an edited one of ours
-)
+_LIKE = 0.6  # similarity from which an unknown cell is an edited one of ours
+_FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -38,42 +39,49 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
     """
     cells = notebook["cells"]
     owners = _owners(lab, cells)
-    helpers: dict[str, list[Step]] = {}
-    anchor = ""
-    for cell, owner in zip(cells, owners, strict=True):
-        if owner:
-            anchor = owner.id
-        elif cell["cell_type"] == "code" and cell["source"].strip():
-            step = Step("helper", None, cell["source"])
-            helpers.setdefault(anchor, []).append(step)
-    steps = helpers.pop("", [])
+    for exercise in lab.of_kind("exercise"):
+        _claim_by_definition(exercise, cells, owners)
+    before, after = _places(lab, cells, owners)
+    pairs = [(c, o) for c, o in zip(cells, owners, strict=True) if o]
+    owned = [(c["source"] if o.kind == "question" else _code(c), o) for c, o in pairs]
+    edited = [source for source, owner in owned if _attempted(owner, source)]
+    steps = [_helper(c) for c in after[""]]
     for cell in lab.cells:
-        if cell.kind in ("exercise", "question"):
-            mine = [c for c, o in zip(cells, owners, strict=True) if o is cell]
-            steps += _answers(cell, mine)
+        steps += [_helper(c) for c in before[cell.id]]
+        mine = [source for source, owner in owned if owner is cell]
+        if cell.kind == "exercise":
+            steps += _answers(cell, mine, edited)
+        elif cell.kind == "question":
+            steps.append(_written(cell, mine))
         else:
             steps.append(Step(cell.kind, cell, cell.source))
-        steps += helpers.pop(cell.id, [])
+        steps += [_helper(c) for c in after[cell.id]]
     return steps
+
+
+def _helper(cell: dict) -> Step:
+    return Step("helper", None, cell["source"])
 
 
 def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
     """For each of the student's cells, the cell of ours it is, or None."""
     by_id = {c.id: c for c in lab.cells}
     by_name = {(c.kind, c.name): c for c in lab.of_kind("exercise", "question")}
-    by_source = {_plain(c.stub): c for c in lab.cells}
+    visible = [c for c in lab.cells if c.kind not in ("probe", "holdout")]
+    by_source = {_plain(c.kind, c.stub): c for c in visible}
     owners = [
         by_id.get(c["id"])
         or by_name.get(_claimed(c))
-        or by_source.get(_plain(c["source"]))
+        or by_source.get(_plain(c["cell_type"], c["source"]))
         for c in cells
     ]
-    _claim_by_definition(lab, cells, owners)
     found = {o.id for o in owners if o}
-    missing = [c for c in lab.of_kind("code", "check") if c.id not in found]
+    missing = [c for c in visible if c.id not in found]
+    last = None
     for i, cell in enumerate(cells):
-        if owners[i] is None and cell["cell_type"] == "code" and missing:
-            owners[i] = _most_alike(cell["source"], missing)
+        if owners[i] is None:
+            owners[i] = _guess(cell, missing, last)
+        last = owners[i] or last
     return owners
 
 
@@ -83,81 +91,146 @@ def _claimed(cell: dict) -> tuple[str, str]:
     return str(ours.get("kind")), str(ours.get("name"))
 
 
-def _claim_by_definition(lab: Lab, cells: list[dict], owners: list) -> None:
-    """Give cells that define an unanswered exercise's names to that exercise."""
-    for exercise in lab.of_kind("exercise"):
-        mine = [c for c, o in zip(cells, owners, strict=True) if o is exercise]
-        if any(_attempted(exercise, c["source"]) for c in mine):
+def _guess(cell: dict, missing: list[Cell], last: Cell | None) -> Cell | None:
+    """Whose cell it is that lost its id: an edited given cell, a written answer."""
+    if cell["cell_type"] == "code":
+        ours = {c.source: c for c in missing if c.kind in ("code", "check")}
+        alike = difflib.get_close_matches(cell["source"], ours, 1, _LIKE)
+        return ours[alike[0]] if alike else None
+    text = _plain("text", cell["source"])
+    for question in missing:
+        prompt = question.stub.removesuffix("*Your answer here.*")
+        if question.kind == "question" and _plain("text", prompt) in text:
+            return question
+    below_question = last is not None and last.kind == "question"
+    return last if below_question and text else None
+
+
+def _claim_by_definition(exercise: Cell, cells: list[dict], owners: list) -> None:
+    """Give an unanswered exercise the cells of nobody that define its names."""
+    mine = [c for c, o in zip(cells, owners, strict=True) if o is exercise]
+    if any(_attempted(exercise, _code(c)) for c in mine):
+        return
+    for i, cell in enumerate(cells):
+        if owners[i] is None and _defines(_code(cell), exercise):
+            owners[i] = exercise
+
+
+def _defines(source: str, exercise: Cell) -> bool:
+    names = _official(exercise)
+    return bool(names) and names <= _names.defined_names(source)
+
+
+def _official(exercise: Cell) -> set[str]:
+    """The names an exercise asks for."""
+    return _names.defined_names(exercise.stub) or _names.defined_names(exercise.source)
+
+
+def _places(lab: Lab, cells: list[dict], owners: list):
+    """The student's own cells, by the id of the cell of ours they follow or precede.
+
+    Where the student moved an answer, its helpers right above go with it.
+    """
+    order = {c.id: i for i, c in enumerate(lab.cells)}
+    before, after = defaultdict(list), defaultdict(list)
+    for i, cell in enumerate(cells):
+        if owners[i] or cell["cell_type"] != "code" or not cell["source"].strip():
             continue
-        names = defined_names(exercise.source)
-        for i, cell in enumerate(cells):
-            free = owners[i] is None and cell["cell_type"] == "code"
-            if free and names and names <= defined_names(cell["source"]):
-                owners[i] = exercise
+        above = [o for o in owners[:i] if o]
+        near = above[-2:] if above and above[-1].kind == "exercise" else above[-1:]
+        anchor = max((o.id for o in near), key=order.__getitem__, default="")
+        below = next((o for o in owners[i:] if o), None)
+        if (
+            below
+            and below.kind == "exercise"
+            and order[below.id] < order.get(anchor, 0)
+        ):
+            before[below.id].append(cell)
+        else:
+            after[anchor].append(cell)
+    return before, after
 
 
-def _most_alike(source: str, ours: list[Cell]) -> Cell | None:
-    def likeness(cell: Cell) -> float:
-        return difflib.SequenceMatcher(None, source, cell.source).ratio()
+def _answers(exercise: Cell, mine: list[str], edited: list[str]) -> list[Step]:
+    """The answer as one step per cell it was split into; untouched copies dropped.
 
-    best = max(ours, key=likeness)
-    return best if likeness(best) >= _LIKE else None
-
-
-def _answers(exercise: Cell, cells: list[dict]) -> list[Step]:
-    """The answer as one step per cell it was split into; untouched copies dropped."""
-    tried = [c["source"] for c in cells if _attempted(exercise, c["source"])]
+    An answer merged into another cell of ours is that whole cell, run once more.
+    """
+    tried = [source for source in mine if _attempted(exercise, source)]
     if not tried:
-        source = cells[0]["source"] if cells else exercise.stub
-        return [Step(exercise.kind, exercise, source, attempted=False)]
-    return [Step(exercise.kind, exercise, source) for source in tried]
+        stub = _statements(exercise.stub)
+        merged = [source for source in edited if _defines(source, exercise)]
+        tried = [source for source in merged if not stub <= _statements(source)]
+    if not tried:
+        source = next(filter(str.strip, mine), exercise.stub)
+        return [Step("exercise", exercise, source, attempted=False)]
+    return [Step("exercise", exercise, source) for source in tried]
 
 
-def _attempted(exercise: Cell, source: str) -> bool:
-    return _plain(source) not in ("", _plain(exercise.stub))
+def _statements(source: str) -> set[str]:
+    tree = _names.parse(source)
+    return {_dump(node) for node in tree.body} if tree else set()
 
 
-def _plain(source: str) -> str:
+def _written(question: Cell, mine: list[str]) -> Step:
+    tried = [source for source in mine if _attempted(question, source)]
+    if not tried:
+        return Step("question", question, question.stub, attempted=False)
+    return Step("question", question, "\n\n".join(tried))
+
+
+def _attempted(cell: Cell, source: str) -> bool:
+    plain = _plain(cell.kind, source)
+    return plain not in (_plain(cell.kind, ""), _plain(cell.kind, cell.stub))
+
+
+def _code(cell: dict) -> str:
+    """The source to run; of an answer turned to Markdown, what stands in fences."""
+    fenced = cell["cell_type"] != "code" and _FENCED.findall(cell["source"])
+    return "\n".join(fenced) if fenced else cell["source"]
+
+
+def _plain(kind: str, source: str) -> str:
     """Source without what an editor may change: white space, and comments in code."""
+    tree = None if kind in ("text", "question", "markdown") else _names.parse(source)
+    return tree and _dump(tree) or "".join(source.split())
+
+
+def _dump(tree: ast.AST) -> str:
     try:
-        return ast.dump(ast.parse(source)) if source.strip() else ""
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "".join(source.split())
+        return ast.dump(tree)
+    except RecursionError:
+        return ""
 
 
-def defined_names(source: str) -> set[str]:
-    """Functions, classes and variables that a cell defines at its top level."""
-    names = set()
-    for node in _tree(source).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                names |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-    return names
+def forbidden(steps: list[Step]) -> dict[str, list[str]]:
+    """By exercise, the names that its answer may not use and does.
+
+    Helpers it calls count as part of it; what another exercise asks for does not.
+    """
+    rules = {s.cell.name: s.cell for s in steps if s.kind == "exercise"}
+    rules = {name: c for name, c in rules.items() if c.options.get("forbid")}
+    if not rules:
+        return {}
+    known = _names.merge(*(_names.meanings(s.source) for s in steps))
+    offers = []  # what a cell of the student offers to others, beside official answers
+    for step in steps:
+        if step.kind in ("exercise", "helper"):
+            official = _official(step.cell) if step.cell else set()
+            offers.append((step, _names.defined_names(step.source) - official))
+    return {name: _used(cell, offers, known) for name, cell in rules.items()}
 
 
-def forbidden_in(step: Step, steps: list[Step]) -> list[str]:
-    """Names an exercise forbids that its answer uses, helpers it calls included."""
-    names = step.cell.options.get("forbid", [])
-    aliases: dict[str, str] = {}
-    for other in steps:
-        aliases |= imported_names(_tree(other.source))
-    found: set[str] = set()
-    waiting, helpers = [step.source], [s.source for s in steps if s.kind == "helper"]
-    while waiting and names:
-        source = waiting.pop()
-        found |= set(forbidden_names(ast.unparse(_tree(source)), names, aliases))
-        used = {n.id for n in ast.walk(_tree(source)) if isinstance(n, ast.Name)}
-        waiting += [h for h in helpers if used & defined_names(h)]
-        helpers = [h for h in helpers if not used & defined_names(h)]
-    return sorted(found)
-
-
-def _tree(source: str) -> ast.Module:
-    """The syntax tree, or an empty one for what is not Python (text, magics)."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
+def _used(exercise: Cell, offers: list, known: dict) -> list[str]:
+    wanted, waiting, found = _official(exercise), list(offers), set()
+    while True:
+        mine = [o for o in waiting if o[0].cell is exercise or wanted & o[1]]
+        if not mine:
+            return sorted(found)
+        waiting = [o for o in waiting if o not in mine]
+        for step, _ in mine:
+            if len(step.source) > _names.SOURCE_LIMIT:
+                found.add(f"more than {_names.SOURCE_LIMIT:,} characters")
+            names = exercise.options["forbid"]
+            found |= set(_names.forbidden_names(step.source, names, known))
+            wanted = wanted | _names.used_names(step.source)

@@ -18,24 +18,34 @@ class Session:
 
     def ask(self, limit: float, source: str, names: dict | None = None):
         """Run a cell, or with `names` evaluate a probe, for at most `limit` seconds."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        kernel = self._ready()
+        limit = min(limit, self._left())
+        if kernel is None or limit <= 0:
             return Reply(DEAD, error="the time for the notebook is used up")
-        kernel = self._kernel or self._restart()
         if names is None:
-            reply = kernel.execute(source, min(limit, left))
+            reply = kernel.execute(source, limit)
         else:
-            reply = kernel.evaluate(source, min(limit, left), **names)
+            reply = kernel.evaluate(source, limit, **names)
         if reply.status == DEAD:
             self._kernel = None
         elif names is None and reply.status != TIMEOUT:
             self._done.append((source, limit))
         return reply
 
-    def _restart(self) -> Kernel:
-        self._kernel = self._processes.start()
-        for source, limit in self._done:
-            self._kernel.execute(source, limit)
+    def _left(self) -> float:
+        return self._end - time.monotonic()
+
+    def _ready(self) -> Kernel | None:
+        """The kernel; a new one gets what the last one ran, less what kills it."""
+        while self._kernel is None and self._left() > 0:
+            self._kernel = self._processes.start()
+            again, self._done = self._done, []
+            for number, (source, limit) in enumerate(again):
+                reply = self._kernel.execute(source, min(limit, max(self._left(), 0)))
+                if reply.status == DEAD:
+                    self._kernel, self._done = None, self._done + again[number + 1 :]
+                    break
+                self._done.append((source, limit))
         return self._kernel
 
     def close(self) -> None:

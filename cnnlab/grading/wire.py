@@ -95,6 +95,8 @@ def encode(value, depth: int = _DEPTH):
     if depth and isinstance(value, dict):
         return {"dict": {str(k): encode(v, depth - 1) for k, v in value.items()}}
     array = _as_array(value)
+    if array is not None and array.dtype.kind == "U":
+        return array.tolist()
     if array is None or array.dtype.kind not in "biuf":
         return {"opaque": type(value).__name__}
     return {

@@ -1,0 +1,151 @@
+"""What the source of a notebook cell defines, imports and uses, without running it."""
+
+import ast
+import re
+
+SOURCE_LIMIT = 50_000  # characters; nothing longer is looked into
+_ALIASES = {"np": {"numpy"}, "tf": {"tensorflow"}, "plt": {"matplotlib.pyplot"}}
+_UNSEEN = "eval exec compile getattr globals vars __import__ importlib sys.modules "
+_UNSEEN += "builtins get_ipython __dict__ __builtins__ __globals__"
+_NOT_PYTHON = [
+    (re.compile(r"^([ \t]*+)" + pattern, re.MULTILINE), r"\1" + instead)
+    for pattern, instead in (
+        (r"%%.*\n?", ""),  # a cell magic; what follows may be Python
+        (r"%(?:time|timeit|prun)[ \t]+", ""),
+        (r"([\w, \t]++=[ \t]*)[!%].*", r"\2None"),
+        (r"(?:[!%?].*|.*\?$)", "pass"),
+    )
+]
+
+
+def parse(source: str) -> ast.Module | None:
+    """The syntax tree, magics and shell commands left out; None for what has none."""
+    if len(source) > SOURCE_LIMIT:
+        return None
+    for text in (source, _without_magics(source)):
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _without_magics(source: str) -> str:
+    for pattern, instead in _NOT_PYTHON:
+        source = pattern.sub(instead, source)
+    return source
+
+
+def _tree(source: str) -> ast.Module:
+    return parse(source) or ast.Module([], [])
+
+
+def defined_names(source: str) -> set[str]:
+    """Names that a cell binds for the cells below it: functions, variables, imports."""
+    names, waiting = set(), list(_tree(source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif not isinstance(node, ast.Lambda):
+            if isinstance(node, ast.alias):
+                names.add((node.asname or node.name).split(".")[0])
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            waiting += ast.iter_child_nodes(node)
+    return names
+
+
+def used_names(source: str) -> set[str]:
+    """Every plain name in a piece of source."""
+    return {n.id for n in ast.walk(_tree(source)) if isinstance(n, ast.Name)}
+
+
+def meanings(source: str) -> dict[str, set[str]]:
+    """What names may stand for, by import or assignment: `{"np": {"numpy"}}`.
+
+    `"*"` holds the modules all of whose names were imported.
+    """
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(_tree(source)):
+        pairs = []
+        if isinstance(node, ast.Import):
+            pairs = [(a.asname or a.name, a.name) for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = {a.name: f"{node.module}.{a.name}" for a in node.names}
+            full["*"] = node.module
+            pairs = [(a.asname or a.name, full[a.name]) for a in node.names]
+        elif isinstance(node, ast.Assign) and _dotted(node.value):
+            names = [t.id for t in node.targets if isinstance(t, ast.Name)]
+            pairs = [(name, _dotted(node.value)) for name in names]
+        for name, meaning in pairs:
+            found.setdefault(name, set()).add(meaning)
+    return found
+
+
+def merge(*several: dict[str, set[str]]) -> dict[str, set[str]]:
+    """All meanings of every name."""
+    merged: dict[str, set[str]] = {}
+    for meanings_ in several:
+        for name, more in meanings_.items():
+            merged[name] = merged.get(name, set()) | more
+    return merged
+
+
+def forbidden_names(source: str, names, known: dict | None = None) -> list[str]:
+    """Which of the dotted `names` a piece of Python source uses.
+
+    Args:
+        known: what names defined elsewhere may stand for, as from `meanings`.
+
+    `"scipy"` catches `import scipy.signal as s` and `from scipy import signal`;
+    `"np.convolve"` catches `numpy.convolve`, `from numpy import convolve` and
+    `n = np; n.convolve`. Ways to reach a name unseen (`eval`, `getattr`,
+    `importlib`, ...) count as used whenever anything is forbidden. Whoever is
+    determined can still hide a name; a person who reads the answer sees it.
+    """
+    if not names:
+        return []
+    own = meanings(source)
+    known = merge(_ALIASES, known or {}, own)
+    used = set().union(*own.values()) if own else set()
+    for node in ast.walk(_tree(source)):
+        if dotted := _dotted(node):
+            used.add(dotted)
+            used |= {part for part in dotted.split(".") if part.startswith("__")}
+    used |= {f"{m}.{u}" for m in known.get("*", ()) for u in used}
+    full = {meaning for name in used for meaning in _expand(name, known)}
+    return matching(full, (*names, *_UNSEEN.split()))
+
+
+def matching(used: set[str], names) -> list[str]:
+    """Those of the forbidden `names` under which one of the full names `used` falls."""
+    found = []
+    for name in names:
+        starts = tuple(f"{full}." for full in _expand(name, _ALIASES))
+        if any(f"{u}.".startswith(starts) for u in used):
+            found.append(name)
+    return found
+
+
+def _expand(dotted: str, known: dict[str, set[str]]) -> set[str]:
+    """The name itself and all it may stand for, over three assignments at most."""
+    found = last = {dotted}
+    for _ in range(3):
+        parts = [name.partition(".") for name in last]
+        last = {
+            f"{meaning}{dot}{rest}"
+            for head, dot, rest in parts
+            for meaning in known.get(head, ())
+        } - found
+        found = found | last
+    return found
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        head = _dotted(node.value)
+        return f"{head}.{node.attr}" if head else ""
+    return ""
