@@ -1,10 +1,12 @@
 import csv
+import doctest
 import io
 from dataclasses import replace
 
 import pytest
 from grading_class import conv2d, graded, make_lab, pool, small_class, unreadable
 
+from cnnlab.grading import csvs, files
 from cnnlab.grading.csvs import apply_marks, read_marks, safe_cell, write_tables
 from cnnlab.grading.results import PERSON
 
@@ -210,3 +212,9 @@ def test_huge_answer_fits_the_cell_of_a_spreadsheet(lab, tmp_path):
     assert len(table(path)[1][3]) < 32_767
     fill(path, {"ada": "2"})
     assert read_marks(path, [result]) == {"ada": {"why": 2}}
+
+
+@pytest.mark.parametrize("module", [csvs, files])
+def test_examples_in_the_docstrings_hold(module):
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0 and tried.failed == 0
