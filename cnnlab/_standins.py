@@ -44,7 +44,7 @@ def _bilinear(size: int, new_size: int) -> np.ndarray:
 
 
 def _ten_shapes(size: int | None = None) -> StandIn:
-    return _shapes(shapes.CLASSES[::2], 32, (4_000, 1_000))
+    return _shapes(shapes.CLASSES[::2], 32, (5_000, 1_000))
 
 
 def _five_shapes(size: int | None = None) -> StandIn:

@@ -11,8 +11,7 @@ import os
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
+from cnnlab._progress import Line
 
 TIMEOUT = 15  # seconds without a byte before a download gives up
 _BLOCK = 1 << 20
@@ -22,13 +21,6 @@ def keras_cache() -> Path:
     """The Keras folder for data sets: `$KERAS_HOME/datasets` or `~/.keras/datasets`."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     return Path(home) / "datasets"
-
-
-def progress() -> Progress:
-    """A progress bar in a terminal or a notebook; nothing in a log."""
-    console = Console()
-    quiet = not (console.is_terminal or console.is_jupyter)
-    return Progress(console=console, transient=True, disable=quiet)
 
 
 def sha256(path: Path) -> str:
@@ -76,10 +68,10 @@ def _receive(url: str, part: Path) -> None:
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
         open(part, "wb") as file,
-        progress() as bar,
+        contextlib.closing(Line()) as line,
     ):
-        size = answer.headers.get("Content-Length")
-        task = bar.add_task(url.rsplit("/", 1)[-1], total=size and int(size))
+        size = int(answer.headers.get("Content-Length") or 0)
         while block := answer.read(_BLOCK):
             file.write(block)
-            bar.advance(task, len(block))
+            share = min(1, file.tell() / size) if size else 0
+            line.move(part.name.split(".")[0], share)

@@ -6,8 +6,10 @@ order of the names, is put into `val`. Reading takes a while, so the arrays are 
 beside the Keras cache until the photos change.
 """
 
+import contextlib
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from cnnlab import fetch
+from cnnlab._progress import Line
 from cnnlab.sources import FLOWER_PHOTOS, PARTS, Arrays
 
 CLASSES = FLOWER_PHOTOS.class_names
@@ -52,41 +55,45 @@ def _kept(path: Path, size: int) -> Path:
 
 
 def _keep(kept: Path, arrays: dict[str, np.ndarray], skipped: list[str]) -> None:
-    part = kept.with_suffix(".part")
-    try:
+    part = kept.with_suffix(f".{os.getpid()}.part")
+    with contextlib.suppress(OSError):  # a full disk costs time, not the lab
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.savez(file, **arrays, skipped=np.array(skipped, dtype=str))
-        part.replace(kept)
+        try:
+            with open(part, "wb") as file:
+                np.savez(file, **arrays, skipped=np.array(skipped, dtype=str))
+            part.replace(kept)
+        finally:
+            part.unlink(missing_ok=True)
         for old in kept.parent.glob(f"{kept.name.rsplit('-', 1)[0]}-*.npz"):
             if old != kept:  # of photos that have changed since
                 old.unlink()
-    except OSError:  # a full or read-only disk costs time, not the lab
-        part.unlink(missing_ok=True)
 
 
 def _decode(path: Path, size: int) -> tuple[Arrays, list[str]]:
-    photos = _from_folder(path) if path.is_dir() else _from_archive(path)
     pictures = {"train": [], "val": []}
     labels = {"train": [], "val": []}
     skipped = []
-    with fetch.progress() as bar:
-        for name, content in bar.track(
-            photos, total=sum(FLOWER_PHOTOS.counts), description="photos"
-        ):
+    photos = _from_folder(path) if path.is_dir() else _from_archive(path)
+    with contextlib.closing(Line()) as line:
+        for count, (name, content) in enumerate(photos):
+            line.move("reading photos", min(1, count / sum(FLOWER_PHOTOS.counts)))
             part, kind, _ = name.split("/")
             try:
                 pictures[part].append(_square(content, size))
                 labels[part].append(CLASSES.index(kind))
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 skipped.append(name)
+    return _shuffled(path, pictures, labels), skipped
+
+
+def _shuffled(path: Path, pictures: dict, labels: dict) -> Arrays:
     arrays = []
     for part in ("train", "val"):
         _check(path, part, labels[part])
         order = np.random.RandomState(0).permutation(len(labels[part]))
-        arrays.append(np.stack(pictures[part])[order])
-        arrays.append(np.array(labels[part], "int32")[order])
-    return tuple(arrays), skipped
+        arrays += [np.stack(pictures[part])[order]]
+        arrays += [np.array(labels[part], "int32")[order]]
+    return tuple(arrays)
 
 
 def _check(path: Path, part: str, labels: list[int]) -> None:

@@ -1,13 +1,10 @@
 """Training: the seed, the budget, and a fit that gives a plain history back."""
 
 import os
-import shutil
-import sys
-import time
 
 import keras
 
-from cnnlab._notebook import in_notebook
+from cnnlab._progress import Line
 
 BUDGETS = ("smoke", "cpu", "gpu")
 
@@ -85,23 +82,16 @@ class _Progress(keras.callbacks.Callback):
     """A bar that moves while training; at the end one line in its place."""
 
     def on_train_begin(self, logs=None):
-        self.start, self.shown = time.monotonic(), 0.0
-        self.show = _terminal_or_notebook()
+        self.line = Line()
         self.epoch, self.epochs_done, self.measures = 0, 0, ""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if self.show and now - self.shown > 0.2:
-            self.shown = now
-            epochs, steps = self.params["epochs"], self.params["steps"] or batch + 1
-            done = (self.epoch + (batch + 1) / steps) / epochs
-            bar = ("━" * round(20 * done)).ljust(20, "─")
-            left = (now - self.start) * (1 - done) / done
-            epoch = f"epoch {self.epoch + 1}/{epochs}"
-            self.show(f"{epoch} {bar} {left:.0f} s left{self.measures}")
+        epochs, steps = self.params["epochs"], self.params["steps"] or batch + 1
+        share = (self.epoch + (batch + 1) / steps) / epochs
+        self.line.move(f"epoch {self.epoch + 1}/{epochs}", share, self.measures)
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs_done += 1
@@ -110,26 +100,5 @@ class _Progress(keras.callbacks.Callback):
         )
 
     def on_train_end(self, logs=None):
-        seconds = time.monotonic() - self.start
-        plural = "s" if self.epochs_done != 1 else ""
-        line = f"{self.epochs_done} epoch{plural}, {seconds:.1f} s{self.measures}"
-        self.show(line, last=True) if self.show else print(line)
-
-
-def _terminal_or_notebook():
-    """A function that rewrites one line, or None where lines can't be rewritten."""
-    if in_notebook():
-        return _notebook_line()
-    return _terminal_line if sys.stdout.isatty() else None
-
-
-def _terminal_line(text: str, *, last: bool = False) -> None:
-    width = shutil.get_terminal_size().columns - 1
-    print("\r" + text[:width].ljust(width), end="\n" if last else "", flush=True)
-
-
-def _notebook_line():
-    from IPython.display import display
-
-    handle = display({"text/plain": ""}, raw=True, display_id=True)
-    return lambda text, last=False: handle.update({"text/plain": text}, raw=True)
+        epochs = f"{self.epochs_done} epoch{'s' if self.epochs_done != 1 else ''}"
+        self.line.close(f"{epochs}, {self.line.seconds:.1f} s{self.measures}")

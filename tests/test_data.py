@@ -133,7 +133,7 @@ def test_digits_are_a_bilinear_enlargement():
     "name, shape, counts, classes",
     [
         ("mnist", (28, 28, 1), (1297, 500), 10),
-        ("cifar10", (32, 32, 3), (4000, 1000), 10),
+        ("cifar10", (32, 32, 3), (5000, 1000), 10),
         ("flower_photos", (96, 96, 3), (1000, 400), 5),
     ],
 )

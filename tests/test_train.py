@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlab import train
+from cnnlab import _progress, train
 
 
 def model():
@@ -138,7 +138,7 @@ def test_a_notebook_rewrites_one_output(monkeypatch, capsys):
         def update(self, data, raw):
             shown.append(data["text/plain"])
 
-    monkeypatch.setattr(train, "in_notebook", lambda: True)
+    monkeypatch.setattr(_progress, "in_notebook", lambda: True)
     monkeypatch.setattr(IPython.display, "display", lambda *a, **k: Handle())
     fitted(0)
     assert capsys.readouterr().out == ""
