@@ -280,7 +280,7 @@ def test_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"No space left.*page\.html"):
-        write_atomic(path, "new")
+        write_atomic(path, "new", sync=True)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 

@@ -27,9 +27,10 @@ def file_name(student: str) -> str:
     return f"{slug}.{digest[:8]}"
 
 
-def write_atomic(path: str | Path, text: str) -> None:
+def write_atomic(path: str | Path, text: str, *, sync: bool = False) -> None:
     """Write a UTF-8 file whole or not at all; its folder is made where missing.
 
+    With `sync` the file outlives a power cut; what can be made again needs none.
     Raises OSError naming the file, for instance when the disk is full.
     """
     path = Path(path)
@@ -37,9 +38,10 @@ def write_atomic(path: str | Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb", buffering=0) as file:
-            write_synced(file, text.encode("utf-8", "backslashreplace"))
+            write_bytes(file, text.encode("utf-8", "backslashreplace"), sync=sync)
         part.replace(path)
-        _sync_folder(path.parent)
+        if sync:
+            _sync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise disk_error(error, path) from error
@@ -51,12 +53,13 @@ def _sync_folder(folder: Path) -> None:
     os.close(handle)
 
 
-def write_synced(file, data: bytes) -> None:
-    """Write all bytes to an unbuffered file and wait until the disk has them."""
+def write_bytes(file, data: bytes, *, sync: bool) -> None:
+    """Write all bytes to an unbuffered file; with `sync`, wait for the disk."""
     left = memoryview(data)
     while left:  # a raw write may take less than it is given
         left = left[file.write(left) :]
-    os.fsync(file.fileno())
+    if sync:
+        os.fsync(file.fileno())
 
 
 def disk_error(error: OSError, path: Path) -> OSError:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cnnlab.grading.files import disk_error, file_name, write_atomic, write_synced
+from cnnlab.grading.files import disk_error, file_name, write_atomic, write_bytes
 from cnnlab.grading.results import Result, from_dict
 from cnnlab.lab import Lab
 
@@ -61,7 +61,7 @@ class Journal:
     def __init__(self, path: str | Path, header: dict):
         self.path = Path(path)
         if not self.path.exists():
-            write_atomic(self.path, json.dumps(header) + "\n")
+            write_atomic(self.path, json.dumps(header) + "\n", sync=True)
         self._file = self.path.open("r+b", buffering=0)
         try:
             self._lock()
@@ -105,7 +105,7 @@ class Journal:
             json.dumps({"sha256": sha256, "result": result.to_dict()}) + "\n"
         ).encode()
         try:
-            write_synced(self._file, line)
+            write_bytes(self._file, line, sync=True)
         except OSError as error:
             self._cut()
             raise disk_error(error, self.path) from error
