@@ -11,29 +11,18 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-COMPARE_RULES = ("close", "equal", "accuracy", "at_least")
-_EXPECTED = "# -> "
+from cnnlab._lab_rules import (
+    OPTIONS,
+    REGION,
+    LabError,
+    check_names,
+    check_options,
+    check_source,
+    kind_of,
+)
+
+_EXPECTED = "# ->"
 _HEADER = re.compile(r"^# %%( |$)", re.MULTILINE)
-_REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}\n?", re.M | re.S)
-_OPTIONS = {  # what may follow each kind in a cell header: name -> type
-    "exercise": {"points": (int, float), "forbid": list},
-    "check": {},
-    "probe": {
-        "weight": (int, float),
-        "compare": str,
-        "rtol": float,
-        "atol": float,
-        "margin": float,
-        "holdout": str,
-    },
-    "question": {"points": (int, float)},
-    "holdout": {},
-}
-
-
-class LabError(ValueError):
-    """A lab source that cannot be built; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +51,9 @@ class Cell:
     def stub(self) -> str:
         """The source with every solution region taken out."""
         if self.kind == "question":
-            return _REGION.sub("", self.source).rstrip() + "\n\n*Your answer here.*"
+            return REGION.sub("", self.source).rstrip() + "\n\n*Your answer here.*"
         hole = rf'\1raise NotImplementedError("{self.name}")' + "\n"
-        return _REGION.sub(hole, self.source).rstrip("\n")
+        return REGION.sub(hole, self.source).rstrip("\n")
 
 
 @dataclass(frozen=True)
@@ -112,7 +101,7 @@ def read(path: str | Path) -> Lab:
             "Put all code and text under a header."
         )
     cells = _cells(path, notebook.cells, lines)
-    _check_names(path, cells)
+    check_names(path, cells)
     metadata = dict(notebook.metadata.get("cnnlab", {}))
     return Lab(path.stem, path, metadata, tuple(cells))
 
@@ -123,7 +112,7 @@ def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
         metadata = {k: v for k, v in node.metadata.items() if k != "lines_to_next_cell"}
         tags = tuple(metadata.pop("tags", ()))
         cell = _cell(f"{path}:{line}", node, metadata, line)
-        stem = re.sub(r"[^\w-]", "-", f"{cell.kind}-{cell.name}".rstrip("-"))[:56]
+        stem = "-".join(filter(None, (cell.kind, cell.name)))
         seen[stem] = seen.get(stem, 0) + 1
         many = cell.kind not in ("exercise", "question", "holdout")
         cell_id = f"{stem}-{seen[stem]}" if many else stem
@@ -132,92 +121,12 @@ def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
 
 
 def _cell(where: str, node, metadata: dict, line: int) -> Cell:
-    kinds = [kind for kind in _OPTIONS if kind in metadata]
-    if len(kinds) > 1:
-        raise LabError(f"{where}: a cell is one of {kinds}, not several.")
-    if not kinds:
-        if metadata:
-            raise LabError(
-                f"{where}: unknown option {sorted(metadata)[0]!r} in header."
-            )
-        kind = "text" if node.cell_type == "markdown" else "code"
-        return Cell(kind, "", node.source, line, "")
-    (kind,) = kinds
-    name = metadata.pop(kind)
-    if (kind == "question") != (node.cell_type == "markdown"):
-        need = "a [markdown]" if kind == "question" else "a code"
-        raise LabError(f"{where}: {kind} {name!r} must be {need} cell.")
-    _check_options(where, kind, name, metadata)
-    if kind in ("exercise", "question"):
-        _check_region(where, kind, name, node.source)
+    kind = kind_of(where, node.cell_type, metadata)
+    name = metadata.pop(kind, "")
+    if kind in OPTIONS:
+        check_options(where, kind, name, metadata)
+    check_source(where, kind, name, node.source)
     return Cell(kind, name, node.source, line, "", metadata)
-
-
-def _check_options(where: str, kind: str, name: str, options: dict) -> None:
-    allowed = _OPTIONS[kind]
-    for key, value in options.items():
-        if key not in allowed:
-            raise LabError(
-                f"{where}: unknown option {key!r} for {kind} {name!r}. "
-                f"Expected one of {sorted(allowed)}."
-            )
-        if not isinstance(value, allowed[key]):
-            raise LabError(f"{where}: bad value for {key} of {name!r}: {value!r}.")
-    if kind in ("exercise", "question") and not options.get("points", 0) > 0:
-        raise LabError(
-            f"{where}: {kind} {name!r} has no points. Write points=N with N > 0."
-        )
-    rule = options.get("compare", "close")
-    if kind == "probe" and rule not in COMPARE_RULES:
-        raise LabError(
-            f"{where}: unknown compare={rule!r}. Expected one of {COMPARE_RULES}."
-        )
-    if kind == "probe" and (rule == "accuracy") != ("holdout" in options):
-        raise LabError(
-            f'{where}: compare="accuracy" and holdout="..." go together: the labels '
-            "of the holdout are what predictions are compared with."
-        )
-
-
-def _check_region(where: str, kind: str, name: str, source: str) -> None:
-    begins, ends = source.count(BEGIN), source.count(END)
-    if not begins or begins != ends or len(_REGION.findall(source)) != begins:
-        raise LabError(
-            f"{where}: {kind} {name!r} needs its answer between `{BEGIN}` and "
-            f"`{END}`, each alone on a line. Found {begins} and {ends}."
-        )
-
-
-def _check_names(path: Path, cells: list[Cell]) -> None:
-    first: dict[tuple[str, str], int] = {}
-    for cell in cells:
-        if cell.kind in ("exercise", "question", "holdout"):
-            line = first.setdefault((cell.kind, cell.name), cell.line)
-            if line != cell.line:
-                raise LabError(
-                    f"{path}:{cell.line}: {cell.kind} {cell.name!r} stands already "
-                    f"at line {line}. Names must be unique."
-                )
-    for cell in cells:
-        for kind, name in _needs(cell):
-            if first.get((kind, name), cell.line + 1) > cell.line:
-                raise LabError(
-                    f"{path}:{cell.line}: {cell.kind} {cell.name!r} has no {kind} "
-                    f"{name!r} above it."
-                )
-    for (kind, name), line in first.items():
-        for needed in ("check", "probe") if kind == "exercise" else ():
-            if not any(c.kind == needed and c.name == name for c in cells):
-                raise LabError(f"{path}:{line}: exercise {name!r} has no {needed}.")
-
-
-def _needs(cell: Cell) -> list[tuple[str, str]]:
-    needs = []
-    if cell.kind in ("check", "probe"):
-        needs.append(("exercise", cell.name))
-    if "holdout" in cell.options:
-        needs.append(("holdout", cell.options["holdout"]))
-    return needs
 
 
 def student(lab: Lab) -> nbformat.NotebookNode:
@@ -247,11 +156,12 @@ def _split_expected(cell: Cell) -> tuple[str, list]:
     """Trailing `# -> ` lines are the cell's expected printed output (for nbval)."""
     lines = cell.source.split("\n")
     count = 0
-    while count < len(lines) and lines[-1 - count].startswith(_EXPECTED.strip()):
+    while count < len(lines) and lines[-1 - count].startswith(_EXPECTED):
         count += 1
     if cell.kind not in ("code", "check") or not count:
         return cell.source, []
-    text = "".join(line.removeprefix(_EXPECTED) + "\n" for line in lines[-count:])
+    said = (line.removeprefix(_EXPECTED).removeprefix(" ") for line in lines[-count:])
+    text = "".join(f"{line}\n" for line in said)
     output = nbformat.v4.new_output("stream", name="stdout", text=text)
     return "\n".join(lines[:-count]).rstrip("\n"), [output]
 
