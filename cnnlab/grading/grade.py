@@ -179,6 +179,7 @@ def _written(steps: list):
                 step.cell.name,
                 step.cell.options["points"],
                 step.source if step.attempted else "",
+                None if step.attempted else 0.0,
             )
 
 

@@ -1,0 +1,82 @@
+"""The whole kit once, offline: build, a solved lab run, a small class graded."""
+
+import os
+from pathlib import Path
+
+import click
+import nbformat
+from nbconvert import HTMLExporter
+
+from cnnlab import cli, lab, screen
+from cnnlab.grading import kernels
+
+LAB = "lab04_lenet_mnist"
+SEED = 20  # the demonstration's numbers repeat; a real run draws its own
+STUDENTS = {  # name -> (share of the exercises answered, what is wrong in them)
+    "ada_excellent": (1, {}),
+    "ben_half_done": (0.5, {}),
+    "cleo_untouched": (0, {}),
+    "dan_not_scaled": (1, {'.astype("float32") / 255': '.astype("float32")'}),
+    "eva_leak": (
+        1,
+        {"order[:validation], order[validation:]": "order[:validation], order"},
+    ),
+    "finn_no_activation": (1, {'Conv2D(16, 5, activation="tanh")': "Conv2D(16, 5)"}),
+    "gus_endless_loop": (
+        1,
+        {"order = np.random": "while True: pass; order = np.random"},
+    ),
+}
+
+
+def run(out: Path) -> None:
+    """Do it all into the folder `out`; say at each step what is done and where."""
+    click.secho("1. Build the notebooks from their sources", bold=True)
+    source = cli.ROOT / "solutions" / f"{LAB}.py"
+    for path in lab.build(source, cli.ROOT / "labs"):
+        click.echo(f"   {path.parent.name}/{path.name}")
+    click.secho("2. Run the solved LeNet lab on the offline stand-in", bold=True)
+    read = lab.read(source)
+    click.echo(f"   {run_solved(read, out)}: open it, the pictures are worth a look")
+    click.secho("3. Grade a small class", bold=True)
+    make_class(read, out / "submissions")
+    folder = out / "grades"
+    if (folder / "results.jsonl").exists():
+        (folder / "results.jsonl").unlink()
+    cli.grade_folder(
+        read, out / "submissions", folder, os.cpu_count() or 1, SEED, sandbox=None
+    )
+
+
+def run_solved(source: lab.Lab, out: Path) -> Path:
+    """Run every cell of the solved lab with a progress bar; keep the page as HTML."""
+    notebook = lab.solved(source)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    with kernels.PlainKernels() as processes, screen.Progress(len(cells)) as bar:
+        with processes.start(CNNLAB_BUDGET="cpu") as kernel:
+            for number, cell in enumerate(cells, 1):
+                bar.tell(f"cell {number}")
+                reply = kernel.execute(cell.source, limit=600)
+                cell.outputs = [nbformat.from_dict(o) for o in reply.outputs]
+                if reply.status != kernels.OK:
+                    raise RuntimeError(f"cell {cell.id} of the solved lab failed")
+                bar.count("cells run")
+    path = out / f"{source.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    return path
+
+
+def make_class(source: lab.Lab, folder: Path) -> None:
+    """Write a notebook for each of `STUDENTS`, and one file that is no notebook."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(source.points)
+    for student, (answered, changes) in STUDENTS.items():
+        notebook = lab.student(source)
+        for cell in source.of_kind("exercise")[: round(answered * len(names))]:
+            answer = cell.source
+            for old, new in changes.items():
+                answer = answer.replace(old, new)
+            next(c for c in notebook.cells if c.id == cell.id).source = answer
+        nbformat.write(notebook, folder / f"{student}.ipynb")
+    (folder / "ivan_broken.ipynb").write_text('{"cells": [', encoding="utf-8")
