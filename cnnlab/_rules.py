@@ -192,6 +192,12 @@ def _concatenate(layer, *xs: Tensor) -> Step:
     return Step(Tensor(tuple(shape), merged.fields))
 
 
+def _dot(layer, a: Tensor, b: Tensor) -> Step:
+    if len(a.shape) != 1:
+        raise ValueError("only the product of two vectors has a formula here")
+    return Step(Tensor((1,), _merge(layer, a, b).output.fields), macs=a.shape[0])
+
+
 def _same(layer, x: Tensor) -> Step:
     return Step(x)
 
@@ -214,7 +220,10 @@ _CLASSES = {
     _upsample: "UpSampling2D",
     _concatenate: "Concatenate",
     _merge: "Add Subtract Multiply Average Maximum Minimum",
-    _same: "Activation ReLU LeakyReLU ELU Softmax Rescaling UnitNormalization",
+    _dot: "Dot",
+    # the last two are operations of keras.ops, without a layer
+    _same: "Activation ReLU LeakyReLU ELU Softmax Rescaling UnitNormalization "
+    "Absolute Sqrt",
     # at inference
     _nothing: "Dropout SpatialDropout2D GaussianNoise RandomFlip RandomRotation "
     "RandomTranslation RandomZoom RandomContrast RandomBrightness",

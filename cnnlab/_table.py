@@ -185,7 +185,8 @@ def _step(name: str, kind: str, layer, xs: list[Tensor]) -> Step:
         rows, output = _walk(layer, xs)
         total = Table(rows)
         fixed = total.params - total.trainable_params
-        numbers = sum(row.memory for row in rows if row.layer != "InputLayer")
+        inner = sum(row.memory for row in rows if row.layer != "InputLayer")
+        numbers = inner // BYTES_PER_NUMBER
         return Step(output, total.params, fixed, total.macs, numbers)
     if kind not in RULES:
         raise ValueError(
