@@ -149,17 +149,24 @@ def data():
     """List the data sets found on this machine; nothing is downloaded."""
     from cnnlab.data import available
 
+    sets = _usage(available)
     rows = [
         (
             found.name,
             found.place or "not here: downloaded when asked for, else a stand-in",
             f"{found.size / 2**20:.0f} MB" if found.place else "",
-            found.problem or ("verified" if found.verified else ""),
+            found.problem or _content(found),
         )
-        for found in _usage(available)
+        for found in sets
     ]
     screen.table(["set", "where", "size", "content"], rows)
-    sys.exit(int(any(row[3] not in ("", "verified") for row in rows)))
+    sys.exit(int(any(found.problem for found in sets)))
+
+
+def _content(found) -> str:
+    if not found.place:
+        return ""
+    return "verified" if found.verified else "an unverified copy"
 
 
 @main.command()

@@ -63,9 +63,13 @@ def _data() -> tuple:
     from cnnlab import data
 
     try:
-        found = [d.name for d in data.available() if d.place]
+        found = [d for d in data.available() if d.place]
     except ValueError as error:
         return "data", False, str(error), "mend or unset CNNLAB_DATA"
+    damaged = [f"{d.name}: {d.problem}" for d in found if d.problem]
+    if damaged:
+        return "data", False, "; ".join(damaged), "replace the file, or delete it"
+    found = [d.name for d in found]
     return "data", True, ", ".join(found) or "none; stand-ins are used", ""
 
 
