@@ -112,7 +112,7 @@ def test_sgd(momentum):
         weights, velocities = ops.sgd_step(
             weights, [gradient], velocities, learning_rate=0.1, momentum=momentum
         )
-    assert_close(weights[0], variable)
+    assert_close(weights[0], variable.value)
 
 
 @pytest.mark.parametrize(
