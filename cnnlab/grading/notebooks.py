@@ -58,7 +58,7 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
 
 def _upgrade(notebook: dict) -> dict:
     try:
-        return v4.upgrade(v3.reads(json.dumps(notebook)))
+        return v4.upgrade(v3.reads_json(json.dumps(notebook)))
     except Exception as error:  # nbformat raises many kinds for broken input
         raise Unreadable(f"nbformat 3 that cannot be converted: {error}") from None
 
