@@ -39,18 +39,19 @@ def compare(rule: str, value, expected, *, labels=None, **options) -> Verdict:
     with np.errstate(all="ignore"):  # a student's inf - inf is no warning of ours
         found = [(n, _problem(judge, got, want, options)) for n, got, want in parts]
     wrong = {name: problem for name, problem in found if problem}
-    chance, share = _chance(expected), 1 - len(wrong) / len(parts)
-    share = max(0.0, (share - chance) / (1 - chance)) if share < 1 else 1.0
+    free = _constant(expected) if len(parts) > 1 else 0
+    right = len(parts) - len(wrong)
+    share = max(0, right - free) / (len(parts) - free)
     return Verdict(share, tuple(_told(wrong, len(parts), isinstance(expected, dict))))
 
 
-def _chance(expected) -> float:
-    """Share of a list of plain values that the best constant answer gets right."""
+def _constant(expected) -> int:
+    """How many of a list of plain values one constant answer gets right."""
     cases = expected if isinstance(expected, list) else []
     if not cases or not all(isinstance(c, bool | int | float | str) for c in cases):
-        return 0.0
+        return 0
     most = Counter(map(repr, cases)).most_common(1)[0][1]
-    return most / len(cases) if most < len(cases) else 0.0
+    return most if most < len(cases) else 0
 
 
 def _told(wrong: dict[str, str], total: int, named: bool):
@@ -123,7 +124,7 @@ def _array(value) -> np.ndarray | None:
 def _numeric(value) -> bool:
     if isinstance(value, list):
         return all(map(_numeric, value))
-    return isinstance(value, bool | int | float | np.ndarray)
+    return isinstance(value, bool | int | float | np.ndarray | np.generic)
 
 
 def _close(got, want, rtol: float = 1e-3, atol: float = 1e-5, **_) -> str:
