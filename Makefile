@@ -38,6 +38,7 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 
 bench: $(VENV)/.tested
+	$(BIN)/python -m pip install -q --disable-pip-version-check otter-grader==7.0.0
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 # Students' code is graded inside bubblewrap. Installed here where that is allowed.
