@@ -145,6 +145,23 @@ def _run_seed(out: Path, seed: int | None, resume) -> int:
 
 
 @main.command()
+@click.argument("lab")
+@click.argument("grades", type=_existing)
+@click.option("--nbgrader", "course", type=_folder, required=True, metavar="COURSE")
+@click.option("--db", default="", help="SQLAlchemy URL; default COURSE/gradebook.db.")
+def export(lab, grades, course, db):
+    """Hand the run in GRADES on to an nbgrader course folder."""
+    from cnnlab.grading import export, journal
+    from cnnlab.lab import read
+
+    source = _usage(read, _source(lab, ROOT / "solutions"))
+    _, results = _usage(journal.read, grades / "results.jsonl")
+    written = _usage(export.to_nbgrader, source, results, grades, course, db)
+    click.echo(f"{len(written)} of {len(results)} submissions are in {course}.")
+    sys.exit(int(len(written) < len(results)))
+
+
+@main.command()
 def data():
     """List the data sets found on this machine; nothing is downloaded."""
     from cnnlab.data import available
