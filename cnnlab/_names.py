@@ -118,6 +118,17 @@ def forbidden_names(source: str, names, known: dict | None = None) -> list[str]:
     return matching(full, (*names, *_UNSEEN.split()))
 
 
+def patched_names(source: str, known: dict) -> list[str]:
+    """Names of our package that a piece of source gives another meaning."""
+    found = set()
+    for node in ast.walk(_tree(source)):
+        stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        by_call = isinstance(node, ast.Call) and _dotted(node.func) == "setattr"
+        target = node if stored else node.args[0] if by_call and node.args else None
+        found |= _expand(_dotted(target), known) if target else set()
+    return sorted(name for name in found if name.split(".")[0] == "cnnlab")
+
+
 def matching(used: set[str], names) -> list[str]:
     """Those of the forbidden `names` under which one of the full names `used` falls."""
     found = []

@@ -81,6 +81,7 @@ def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
     for i, cell in enumerate(cells):
         if owners[i] is None:
             owners[i] = _guess(cell, missing, last)
+            missing = [c for c in missing if c is not owners[i]]
         last = owners[i] or last
     return owners
 
@@ -207,26 +208,34 @@ def forbidden(steps: list[Step]) -> dict[str, list[str]]:
     """By exercise, the names that its answer may not use and does.
 
     Helpers it calls count as part of it; what another exercise asks for does not.
+    Giving a name of our package another meaning, anywhere, counts for all.
     """
     rules = {s.cell.name: s.cell for s in steps if s.kind == "exercise"}
     rules = {name: c for name, c in rules.items() if c.options.get("forbid")}
     if not rules:
         return {}
     known = _names.merge(*(_names.meanings(s.source) for s in steps))
+    patched = {
+        f"changing {name}"
+        for step in steps
+        if step.kind in ("exercise", "helper")
+        for name in _names.patched_names(step.source, known)
+    }
     offers = []  # what a cell of the student offers to others, beside official answers
     for step in steps:
         if step.kind in ("exercise", "helper"):
             official = _official(step.cell) if step.cell else set()
             offers.append((step, _names.defined_names(step.source) - official))
-    return {name: _used(cell, offers, known) for name, cell in rules.items()}
+    found = {name: _used(cell, offers, known) for name, cell in rules.items()}
+    return {name: sorted(used | patched) for name, used in found.items()}
 
 
-def _used(exercise: Cell, offers: list, known: dict) -> list[str]:
+def _used(exercise: Cell, offers: list, known: dict) -> set[str]:
     wanted, waiting, found = _official(exercise), list(offers), set()
     while True:
         mine = [o for o in waiting if o[0].cell is exercise or wanted & o[1]]
         if not mine:
-            return sorted(found)
+            return found
         waiting = [o for o in waiting if o not in mine]
         for step, _ in mine:
             if len(step.source) > _names.SOURCE_LIMIT:
