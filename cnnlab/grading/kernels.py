@@ -35,8 +35,20 @@ class Reply:
     seconds: float = 0.0
 
 
+class KernelsDied(RuntimeError):
+    """The grader's own machinery failed: says nothing about the submission."""
+
+
 class Kernel:
-    """One process of one submission. Close it, or use it in a `with` block."""
+    """One process of one submission. Close it, or use it in a `with` block.
+
+    Args:
+        process: has `send_signal(number)`, `kill()` (more than once, if need be) and
+            `why()`, which says why it ended, if we know.
+
+    Raises:
+        KernelsDied: from every method; the fault is not the submission's.
+    """
 
     def __init__(self, stream: socket.socket, process, cleanup=lambda: None):
         self._channel, self._process, self._cleanup = (
@@ -45,10 +57,13 @@ class Kernel:
             cleanup,
         )
         try:
-            self._channel.receive(time.monotonic() + START_LIMIT)
+            hello = self._channel.receive(time.monotonic() + START_LIMIT)
         except (TimeoutError, wire.WireError) as error:
+            hello = {"error": str(error)}
+        if hello.get("status") != "ready":
             self.close()
-            raise RuntimeError(f"the grading process did not start: {error}") from None
+            why = hello.get("error") or f"no answer for {START_LIMIT} s"
+            raise KernelsDied(f"the grading process did not start: {why}")
 
     def execute(self, source: str, limit: float) -> Reply:
         """Run a cell for at most `limit` seconds."""
@@ -70,10 +85,10 @@ class Kernel:
                 answer, late = self._channel.receive(time.monotonic() + GRACE), True
             return _reply(answer, late, time.monotonic() - start)
         except (wire.WireError, TimeoutError, OSError) as error:
-            self.close()
             spent = time.monotonic() - start
-            why = "" if isinstance(error, TimeoutError) else str(error)
-            return Reply(DEAD, error=why, seconds=spent)
+            self.close()
+            known = "" if isinstance(error, TimeoutError) else str(error)
+            return Reply(DEAD, error=self._process.why() or known, seconds=spent)
 
     def close(self) -> None:
         """End the process and everything it started."""
@@ -132,6 +147,9 @@ class _Group:
         if self._process.poll() is None:
             self.send_signal(signal.SIGKILL)
             self._process.wait()
+
+    def why(self) -> str:
+        return ""
 
 
 class PlainKernels:

@@ -6,10 +6,12 @@ It holds no expected value and no test; whatever it says is taken as a claim.
 
 import ast
 import builtins
+import contextlib
 import io
 import os
 import signal
 import socket
+import subprocess
 import sys
 
 import numpy as np
@@ -105,6 +107,24 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui=None):
         """No event loop here."""
+
+    def system(self, cmd):
+        """A line `!command`: no terminal, so none that could wait for a key."""
+        command = self.var_expand(cmd, depth=1)
+        done = subprocess.run(
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
+        )
+        print(done.stdout, end="")
+        self.user_ns["_exit_code"] = done.returncode
+
+    def _tee(self, channel):
+        """IPython would keep a copy of all that is printed, without a bound."""
+        return contextlib.nullcontext()
 
     def _showtraceback(self, etype, evalue, stb):
         self.outputs.rich(

@@ -1,0 +1,140 @@
+"""The pre-imported parent: every submission is a fork of it, in milliseconds.
+
+Started as `python -m cnnlab.grading.forkserver FD [boxed]`, where FD is a connected
+SOCK_SEQPACKET socket to the grader. It has imported what a lab imports and run no
+operation (a fork after the first one hangs), and holds nothing worth stealing.
+"""
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import sys
+import tempfile
+
+import PIL.Image
+
+import cnnlab
+from cnnlab.grading import confine, runner, wire
+
+# Imported by a kernel or a lab only when it needs them: paid for once, here
+_LATE = (
+    "IPython.core.debugger",
+    "encodings.idna",
+    "matplotlib.backends.backend_agg",
+    "matplotlib_inline.backend_inline",
+    "sklearn.datasets",
+    "sklearn.manifold",
+    "sklearn.metrics",
+)
+_DONE = b"done"
+_NOT_FOR_LABS = ("cli", "grading")
+
+
+def preload() -> None:
+    """Import what labs import; `KERAS_BACKEND` decides the backend."""
+    importlib.import_module("keras")
+    for module in pkgutil.iter_modules(cnnlab.__path__):
+        if module.name not in _NOT_FOR_LABS:
+            importlib.import_module(f"cnnlab.{module.name}")
+    for name in _LATE:
+        importlib.import_module(name)
+    PIL.Image.preinit()
+
+
+def serve(control: socket.socket, boxed: bool) -> None:
+    """Fork a child for each request, until the grader hangs up.
+
+    A request is JSON, with the child's socket attached: the child's `environment`
+    and the `cpu` it runs on. The reply carries the child's pidfd. A request without
+    a socket is a ping. First of all goes a pidfd whose end ends everything.
+    """
+    kept = os.listdir("/tmp") if boxed else []
+    shell = _prepare()
+    _reply(control, 1 if boxed else os.getpid())
+    while True:
+        body, fds, _, _ = socket.recv_fds(control, 1 << 20, 1)
+        if not body:
+            return
+        if not fds:
+            control.send(_DONE)
+            continue
+        with socket.socket(fileno=fds[0]) as stream:
+            _fork(control, stream, shell, json.loads(body), kept if boxed else None)
+
+
+def _prepare() -> runner.Shell:
+    preload()
+    shell = runner.make_shell()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    gc.collect()
+    gc.freeze()  # the collector would write to, and so copy, every shared page
+    return shell
+
+
+def _reply(control: socket.socket, pid: int) -> None:
+    pidfd = os.pidfd_open(pid)
+    socket.send_fds(control, [_DONE], [pidfd])
+    os.close(pidfd)
+
+
+def _fork(control, stream, shell, request: dict, kept: list[str] | None) -> None:
+    boxed = kept is not None
+    if boxed:
+        if os.fork():
+            return
+        confine.leave_namespaces()  # takes effect on the children of this process
+    child = os.fork()
+    if child:
+        _reply(control, child)
+        if boxed:
+            os._exit(0)
+        return
+    try:
+        _become_kernel(stream, shell, request, kept)
+    finally:
+        os._exit(0)
+
+
+def _become_kernel(stream, shell, request: dict, kept: list[str] | None) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.closerange(3, stream.fileno())
+    os.closerange(stream.fileno() + 1, 1 << 20)
+    _silence()
+    try:
+        if kept is None:
+            os.setsid()
+            confine.die_with_parent(signal.SIGKILL)
+        else:
+            confine.enter(kept, request["cpu"])
+    except OSError as error:
+        wire.Channel(stream).send({"status": "error", "error": str(error)})
+        return
+    os.environ.update(request["environment"])
+    os.chdir(os.environ["HOME"])
+    tempfile.tempdir = None  # looked up once per process, by the parent already
+    runner.serve(stream, shell)
+
+
+def _silence() -> None:
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(quiet, fd)
+    os.close(quiet)
+
+
+def main() -> None:
+    """Take over the socket whose number is the first argument."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    boxed = sys.argv[2:] == ["boxed"]
+    if boxed:
+        confine.leave_root()
+    confine.hide_memory()
+    serve(control, boxed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Shared by the tests of the box: kernels to attack, and what the host sees."""
+
+import os
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from cnnlab.grading.box import IsolationError
+from cnnlab.grading.warm import open_kernels
+
+SECONDS = 60  # for one cell; a busy machine is slow
+
+
+def open_or_skip(**arguments):
+    """Boxed kernels. In CI a machine that cannot box is a failure, not a skip."""
+    try:
+        return open_kernels(**arguments)
+    except IsolationError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+
+
+def run(kernel, source: str) -> str:
+    """What a cell printed; fails the test when the cell raised."""
+    reply = kernel.execute(textwrap.dedent(source), SECONDS)
+    assert reply.status == "ok", reply
+    return "".join(o.get("text", "") for o in reply.outputs).strip()
+
+
+def error(kernel, source: str) -> str:
+    """The name of the exception that a cell raised."""
+    reply = kernel.execute(textwrap.dedent(source), SECONDS)
+    assert reply.status == "error", reply
+    return reply.outputs[-1]["ename"]
+
+
+def processes(word: str) -> list[int]:
+    """Numbers, on the host, of the processes with `word` in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Numbers of the processes that `pid` started, and that they started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found = [pid]
+    for parent in found:
+        found += parents.get(parent, [])
+    return found[1:]
