@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -68,20 +69,45 @@ def check(notebook):
 @click.option("--resume", is_flag=True, help="Go on with the run that OUT holds.")
 @click.option("--marks", type=_existing, help="CSV with marks of written answers.")
 @click.option("--no-sandbox", is_flag=True, help="Run students' code without a box.")
+@click.option("--scheduler", help="Dask scheduler, tcp://...; it sees the same files.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
-def grade(lab, submissions, out, jobs, seed, resume, marks, no_sandbox, quiet):
+def grade(
+    lab, submissions, out, jobs, seed, resume, marks, no_sandbox, scheduler, quiet
+):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
     from cnnlab.lab import read
 
     source = _usage(read, _source(lab, ROOT / "solutions"))
     seed = _run_seed(out, seed, resume or marks)
     results = grade_folder(
-        source, submissions, out, jobs, seed, marks, not no_sandbox, quiet
+        source,
+        submissions,
+        out,
+        seed=seed,
+        executor=_executor(scheduler, jobs),
+        marks=marks,
+        sandbox=not no_sandbox,
+        quiet=quiet,
     )
     sys.exit(int(any(r.status != "graded" for r in results)))
 
 
-def grade_folder(lab, submissions, out, jobs, seed, marks=None, sandbox=True, quiet=0):
+def _executor(scheduler: str | None, jobs: int) -> Executor:
+    if not scheduler:
+        return ThreadPoolExecutor(jobs)
+    try:
+        from distributed import Client
+
+        return Client(scheduler, timeout=10).get_executor()
+    except ImportError:
+        raise click.UsageError('To mend: pip install "cnnlab[cluster]"') from None
+    except OSError as error:
+        raise click.UsageError(f"no Dask scheduler at {scheduler}: {error}") from None
+
+
+def grade_folder(
+    lab, submissions, out, *, seed, executor, marks=None, sandbox=True, quiet=False
+):
     """Grade a folder into `out`, with progress and a summary on the screen."""
     from cnnlab.grading import batch, box, csvs, report, warm
     from cnnlab.grading import submissions as handed_in
@@ -105,7 +131,7 @@ def grade_folder(lab, submissions, out, jobs, seed, marks=None, sandbox=True, qu
                 out,
                 processes=processes,
                 seed=seed,
-                jobs=jobs,
+                executor=executor,
                 on_start=bar.tell,
                 on_result=keep,
             )

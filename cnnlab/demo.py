@@ -1,6 +1,7 @@
 """The whole kit once, offline: build, a solved lab run, a small class graded."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -43,9 +44,9 @@ def run(out: Path) -> None:
     folder = out / "grades"
     if (folder / "results.jsonl").exists():
         (folder / "results.jsonl").unlink()
-    cli.grade_folder(
-        read, out / "submissions", folder, os.cpu_count() or 1, SEED, sandbox=None
-    )
+    executor = ThreadPoolExecutor(os.cpu_count() or 1)
+    handed_in = out / "submissions"
+    cli.grade_folder(read, handed_in, folder, seed=SEED, executor=executor)
 
 
 def run_solved(source: lab.Lab, out: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
 from cnnlab.grading.grade import grade
@@ -20,8 +20,7 @@ def grade_class(
     *,
     processes,
     seed: int,
-    executor: Executor | None = None,
-    jobs: int = 1,
+    executor: Executor,
     on_start=lambda text: None,
     on_result=lambda result: None,
 ) -> list[Result]:
@@ -33,7 +32,8 @@ def grade_class(
     Args:
         processes: where students' code runs, from `open_kernels`.
         seed: of the probes; the seed of the journal when there is one.
-        executor: runs `grade` for one submission each; default `jobs` threads here.
+        executor: runs `grade` for one submission each, in threads here or elsewhere
+            (workers of a cluster must see the same files); shut down on leaving.
         on_start: told what the solution is doing while it runs once.
         on_result: called with each new `Result`, notebook included.
 
@@ -47,7 +47,7 @@ def grade_class(
         waiting = [s for s in submissions if not journal.done(s.path, keys[s.path])]
         if waiting:
             reference = make_reference(lab, processes, seed, on_start)
-        with executor or ThreadPoolExecutor(jobs) as pool:
+        with executor as pool:
             futures = {
                 pool.submit(grade, lab, reference, s, processes): s for s in waiting
             }
@@ -58,7 +58,8 @@ def grade_class(
                     journal.append(result, keys[submission.path])
                     on_result(result)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for future in futures:
+                    future.cancel()
                 raise
         wanted = {s.path for s in submissions}
         kept = [r for r in journal.results if r.path in wanted]
