@@ -26,6 +26,17 @@ def test_conv_transpose_is_the_adjoint_of_conv(space, size, strides, padding):
     assert np.vdot(kernel, dkernel) == pytest.approx(np.vdot(out, image))
 
 
+@pytest.mark.parametrize(
+    "size, strides, padding, expected",
+    [(3, 2, "valid", 11), (2, 3, "valid", 15), (3, 2, "same", 10), (2, 3, "same", 15)],
+)
+def test_conv_transpose_enlarges_by_its_strides(size, strides, padding, expected):
+    out = ops.conv_transpose(
+        np.ones((1, 5, 2)), np.ones((size, 3, 2)), strides=strides, padding=padding
+    )
+    assert out.shape == (1, expected, 3)
+
+
 def test_conv_transpose_paints_the_kernel_once_per_pixel():
     kernel = np.arange(1.0, 5).reshape(2, 2, 1, 1)
     x = np.array([[10.0, 1.0]]).reshape(1, 1, 2, 1)
