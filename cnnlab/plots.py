@@ -25,6 +25,7 @@ from cnnlab._pictures import (
     samples,
     worst_errors,
 )
+from cnnlab._sliding import sliding_window, step_through
 
 __all__ = [
     "class_balance",
@@ -37,6 +38,8 @@ __all__ = [
     "receptive_field",
     "samples",
     "show",
+    "sliding_window",
+    "step_through",
     "worst_errors",
 ]
 
