@@ -24,6 +24,15 @@ class Facts:
     trainable_params: int
 
 
+def big(test):
+    """Slow, and in one worker with the others: each network is built only once."""
+    return pytest.mark.slow(pytest.mark.xdist_group("big networks")(test))
+
+
+def run(model: keras.Model, x) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(x, training=False))
+
+
 @functools.cache
 def facts(name: str, *arguments) -> Facts:
     """Build once in the whole session, keep the numbers only."""
@@ -75,7 +84,7 @@ OURS = [("mini_inception",), ("mini_inception", ("naive", True))]
 OURS += [("generator",), ("discriminator",)]
 
 
-@pytest.mark.slow
+@big
 @pytest.mark.parametrize(("network", "params", "trainable", "macs"), PUBLISHED)
 def test_published_counts(network, params, trainable, macs):
     built = facts(*network)
@@ -84,7 +93,7 @@ def test_published_counts(network, params, trainable, macs):
     assert macs in (built.table.macs, None)
 
 
-@pytest.mark.slow
+@big
 @pytest.mark.parametrize("network", [row[0] for row in PUBLISHED] + OURS)
 def test_table_agrees_with_keras_layer_by_layer(network):
     built = facts(*network)
@@ -99,7 +108,7 @@ def test_table_agrees_with_keras_layer_by_layer(network):
 # --- keras.applications ---------------------------------------------------------
 
 
-@pytest.mark.slow
+@big
 @pytest.mark.parametrize("name", ["VGG16", "VGG19"])
 def test_vgg_is_that_of_keras_layer_by_layer(name):
     theirs, ours = facts(name, ("weights", None)), facts(name.lower())
@@ -107,14 +116,14 @@ def test_vgg_is_that_of_keras_layer_by_layer(name):
     assert list(ours.keras_shapes.items())[1:] == list(theirs.keras_shapes.items())[1:]
 
 
-@pytest.mark.slow
+@big
 def test_mobilenet_counts_are_those_of_keras():
     theirs, ours = facts("MobileNet", ("weights", None)), facts("mobilenet")
     assert ours.params == theirs.params
     assert ours.trainable_params == theirs.trainable_params
 
 
-@pytest.mark.slow
+@big
 def test_resnet50_has_the_stages_of_keras():
     """Keras: strides in the 1x1, and biases, one for each normalised channel."""
     theirs, ours = facts("ResNet50", ("weights", None)), facts("resnet50")
@@ -157,16 +166,14 @@ def test_same_weights_give_the_same_output_as_keras(ours, theirs, options):
         ]
     )
     x = np.random.default_rng(0).random((2, *shape), "float32")
-    expected = reference.predict(x, verbose=0)
-    np.testing.assert_allclose(
-        mine.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-6
-    )
+    expected = run(reference, x)
+    np.testing.assert_allclose(run(mine, x), expected, rtol=1e-4, atol=1e-6)
 
 
 # --- the decks ------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@big
 def test_alexnet_table_of_deck_002():
     """002:1486-1497, one tower."""
     table = facts("alexnet", ("groups", 1)).table
@@ -189,7 +196,7 @@ def test_alexnet_table_of_deck_002():
     assert len(by_kind(table, "MaxPooling2D")) == 3
 
 
-@pytest.mark.slow
+@big
 def test_published_alexnet_splits_three_convolutions():
     """002:1486-1497 ignores the two GPUs."""
     params = [row.params for row in by_kind(facts("alexnet").table, "Conv2D")]
@@ -221,7 +228,7 @@ VGG16_OF_DECK_002 = [
 ]
 
 
-@pytest.mark.slow
+@big
 def test_vgg16_table_of_deck_002():
     """002:1631-1652; the total there, 138,423,208, includes the pooling's 65,664."""
     table = facts("vgg16").table
@@ -233,7 +240,7 @@ def test_vgg16_table_of_deck_002():
     assert len(by_kind(facts("vgg19").table, "Conv2D")) == 16
 
 
-@pytest.mark.slow
+@big
 def test_vgg16_memory_of_deck_003():
     """003:2949-2974: weights without biases, and the numbers held for one image."""
     table = facts("vgg16").table
@@ -254,13 +261,14 @@ def test_vgg16_memory_of_deck_003():
     assert table.params - biases == 138_344_128
 
 
-@pytest.mark.slow
+@big
 def test_operations_of_deck_001():
     """001:816: VGG-19 19.6 billion, ResNet-34 and its plain twin 3.6 billion."""
     assert round(facts("vgg19").table.macs / 1e9, 1) == 19.6
     assert int(facts("resnet34").table.macs / 1e8) == 36
 
 
+@big
 def test_vgg_like_sizes_of_deck_003():
     """003:3002-3015."""
     sizes = [shape[0] for shape in facts("vgg_like").keras_shapes.values()]
@@ -316,14 +324,14 @@ def test_lenet_dropout_follows_c5_and_f6():
     assert model.count_params() == 61_706
 
 
-@pytest.mark.slow
+@big
 def test_receptive_fields_of_vgg16_poolings():
     rows = by_kind(facts("vgg16").table, "MaxPooling2D")
     assert [row.receptive_field[0] for row in rows] == [6, 16, 44, 100, 212]
     assert [row.jump[0] for row in rows] == [2, 4, 8, 16, 32]
 
 
-@pytest.mark.slow
+@big
 @pytest.mark.parametrize(
     ("name", "size"),  # as torchvision's, published by Araujo et al., Distill, 2019
     [("resnet18", 435), ("resnet34", 899), ("resnet50", 427)],
@@ -355,6 +363,7 @@ def test_narrow_vgg16_with_batch_normalisation():
     ]
 
 
+@big
 def test_plain_twin_is_the_same_network_without_additions():
     residual, plain = facts("resnet_cifar"), facts("resnet_cifar", ("shortcut", None))
     assert plain.params == residual.params
@@ -396,6 +405,7 @@ def test_reduction_makes_inception_cheaper():
     assert naive.macs > 2 * reduced.macs
 
 
+@big
 def test_unet_sizes_as_published():
     """Figure 1: 572 to 388 pixels, 28x28x1024 at the bottom."""
     shapes = facts("unet").keras_shapes
@@ -415,14 +425,15 @@ def test_gan_halves_fit_together():
     fake = models.generator(16, (28, 28, 1), filters=(32, 16))
     real = models.discriminator((28, 28, 1), filters=(8, 16))
     noise = np.random.default_rng(0).normal(size=(3, 16)).astype("float32")
-    images = fake.predict(noise, verbose=0)
+    images = run(fake, noise)
     assert images.shape == (3, 28, 28, 1)
     assert np.abs(images).max() <= 1
-    verdict = real.predict(images, verbose=0)
+    verdict = run(real, images)
     assert verdict.shape == (3, 1)
     assert ((verdict > 0) & (verdict < 1)).all()
 
 
+@big
 def test_generator_counts_by_hand():
     """Figure 1 of Radford et al.: 4x4x1024, then 512, 256, 128 and 3 channels."""
     dense = 100 * 4 * 4 * 1024
@@ -438,10 +449,10 @@ def test_siamese_is_symmetric_with_one_tower(distance):
     head = 11 if distance == "l1" else 0
     assert pair.count_params() == tower.count_params() + head
     a, b = np.random.default_rng(0).random((2, 4, 28, 28, 1), "float32")
-    there, back = pair.predict([a, b], verbose=0), pair.predict([b, a], verbose=0)
+    there, back = run(pair, [a, b]), run(pair, [b, a])
     np.testing.assert_allclose(there, back, atol=1e-6)
     if distance == "euclidean":
-        va, vb = (tower.predict(x, verbose=0) for x in (a, b))
+        va, vb = (run(tower, x) for x in (a, b))
         expected = np.linalg.norm(va - vb, axis=1, keepdims=True)
         np.testing.assert_allclose(there, expected, rtol=1e-4)
 
@@ -484,10 +495,11 @@ def test_saves_loads_and_learns(name, tmp_path):
     inputs = inputs if len(inputs) > 1 else inputs[0]
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    before = model.predict(inputs, verbose=0)
-    np.testing.assert_allclose(loaded.predict(inputs, verbose=0), before, rtol=1e-5)
+    before = run(model, inputs)
+    np.testing.assert_allclose(run(loaded, inputs), before, rtol=1e-5)
 
-    model.compile(loss="mse", optimizer=keras.optimizers.SGD(0.1))
+    eager = keras.backend.backend() == "tensorflow"  # tracing takes longer
+    model.compile("sgd", "mse", run_eagerly=eager)
     old = [keras.ops.convert_to_numpy(w).copy() for w in model.trainable_weights]
     model.train_on_batch(inputs, np.zeros_like(before))
     still = [
