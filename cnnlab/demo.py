@@ -1,6 +1,7 @@
 """The whole kit once, offline: build, a solved lab run, a small class graded."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def make_class(source: lab.Lab, folder: Path) -> None:
     for student, (answered, changes) in STUDENTS.items():
         notebook = lab.student(source)
         for cell in source.of_kind("exercise")[: round(answered * len(names))]:
-            answer = cell.source
+            answer = re.sub(r" *### (BEGIN|END) SOLUTION\n?", "", cell.source)
             for old, new in changes.items():
                 answer = answer.replace(old, new)
             next(c for c in notebook.cells if c.id == cell.id).source = answer
