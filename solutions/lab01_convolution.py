@@ -519,9 +519,9 @@ def convolve2d_flips_the_kernel():
     """convolve2d() flips the kernel in both directions: an impulse gives it back."""
     forbid(convolve2d, *LIBRARIES)
     impulse, k = np.zeros((5, 7)), np.array([[1, 2, 3], [4, 5, 6.0]])
-    impulse[2, 3] = 1
+    impulse[3, 4] = 1
     got, right = convolve2d(impulse, k), np.zeros((4, 5))
-    right[1:3, 1:4] = k
+    right[2:4, 2:5] = k
     flip = (
         "Flip rows and columns of the kernel, then correlate.",
         "A step of -1 reverses an axis: kernel[::-1, ...]",
@@ -541,7 +541,7 @@ def convolve2d_flips_the_kernel():
             "The output is turned, not the kernel.": (right[::-1, ::-1], *flip),
         },
     )
-    if np.shape(got) == (4, 6):
+    if np.shape(got) == (3, 6):
         raise Failure("The kernel is transposed. To flip is not to transpose.", *flip)
     close(got, right, "convolve2d of an impulse and a 2×3 kernel", *flip)
     x = np.arange(20.0).reshape(4, 5) ** 2
@@ -555,8 +555,14 @@ cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 
 # %% probe="correlate2d" weight=1
 rng = np.random.default_rng(seed)
-photo = rng.integers(0, 256, (9, 8)).astype("uint8")
-[correlate2d(photo, rng.normal(size=(3, 2))), correlate2d(photo, np.array([[-1, 2]]))]
+scan = rng.integers(0, 256, (9, 8)).astype("uint8")
+x, k = rng.normal(size=(4, 5)), np.ones((1, 1))
+same = np.asarray(correlate2d(x, k))
+[
+    correlate2d(scan, rng.normal(size=(3, 2))),
+    correlate2d(scan, np.array([[-1, 2]])),
+    np.concatenate([same.ravel(), x.ravel(), [np.shares_memory(same, x)]]),
+]
 
 # %% probe="correlate2d" weight=2
 rng = np.random.default_rng(seed)
@@ -846,15 +852,11 @@ def conv2d(x, kernel, bias, strides=1, padding=0, dilation=1):
         for n, size in zip(x.shape[1:3], (h, w), strict=True)
     )
     out = np.zeros((len(x), height, width, kernel.shape[-1])) + bias
-    for m in range(h):
-        for n in range(w):
-            rows = slice(
-                m * dilation, m * dilation + strides * (height - 1) + 1, strides
-            )
-            columns = slice(
-                n * dilation, n * dilation + strides * (width - 1) + 1, strides
-            )
-            out += x[:, rows, columns] @ kernel[m, n]  # sums over the channels
+    down, right = strides * (height - 1) + 1, strides * (width - 1) + 1
+    for m, n in np.ndindex(h, w):
+        top, left = m * dilation, n * dilation
+        seen = x[:, top : top + down : strides, left : left + right : strides]
+        out += seen @ kernel[m, n]  # sums over the channels
     return out
     ### END SOLUTION
 
@@ -867,7 +869,16 @@ def conv2d_sums_channels_and_adds_the_bias():
     rng = np.random.default_rng(2)
     x, k = rng.normal(size=(2, 6, 8, 3)), rng.normal(size=(2, 3, 3, 4))
     bias, kept = np.array([1.0, -2, 3, 0.5]), x.copy()
-    plain, got = ops.conv(x, k), conv2d(x, k, bias)
+    plain = ops.conv(x, k)
+    try:
+        got = conv2d(x, k, bias)
+    except ValueError:
+        conv2d(x, k, bias, padding=1)  # where that fails too, it says why
+        raise Failure(
+            "It works with padding=1, but not with padding=0.",
+            "What is x[p:-p] for p = 0? Empty: -0 is 0.",
+            "np.pad does not mind a border of 0; or write x[p : p + height].",
+        ) from None
     formula = (
         "y[b, i, j, f] = bias[f] + sum of x[b, i + m, j + n, c] * kernel[m, n, c, f]"
     )
