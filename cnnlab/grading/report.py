@@ -172,11 +172,14 @@ def exercise_rows(results: list[Result], lab: Lab) -> list[dict]:
 
 
 def mistakes(results: list[Result], limit: int = 12) -> list[dict]:
-    """What went wrong most often: exercise, first line said about it, students."""
+    """What went wrong most often: exercise, first line said about it, students.
+
+    The visible check speaks first: it names mistakes, where values only differ.
+    """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         for e in result.exercises:
-            said = next((t for t in (*e.messages, *e.hints) if t.strip()), "")
+            said = next((t for t in (*e.hints, *e.messages) if t.strip()), "")
             if e.verdict in (PARTIAL, FAILED) and said:
                 line = said.strip().splitlines()[0][:200]
                 groups.setdefault((e.name, line), []).append(result)
