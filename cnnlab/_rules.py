@@ -28,11 +28,7 @@ class Step:
     params: int = 0
     fixed_params: int = 0  # never trained: moving averages
     macs: int = 0
-    numbers: int | None = None  # kept in memory; by default the output's
-
-    def __post_init__(self):
-        if self.numbers is None:
-            object.__setattr__(self, "numbers", math.prod(self.output.shape))
+    numbers: int | None = None  # kept in memory; None: as many as the output has
 
 
 def _window(layer, kernel_size: Sequence[int]) -> list[dict[str, int]]:
@@ -180,7 +176,8 @@ def _upsample(layer, x: Tensor) -> Step:
 
 def _merge(layer, *xs: Tensor) -> Step:
     shape = tuple(map(max, zip(*(x.shape for x in xs), strict=True)))
-    fields = zip(*(x.fields for x in xs), strict=True)
+    # A vector from outside the image, like a generator's noise, sees no pixel of it.
+    fields = zip(*(x.fields for x in xs if x.fields), strict=True)
     return Step(Tensor(shape, tuple(merge(list(same)) for same in fields)))
 
 
@@ -209,11 +206,12 @@ def _nothing(layer, x: Tensor) -> Step:
 _CLASSES = {
     _conv: "Conv1D Conv2D DepthwiseConv2D",
     _separable: "SeparableConv2D",
-    _transposed: "Conv2DTranspose",
+    _transposed: "Conv1DTranspose Conv2DTranspose",
     _dense: "Dense",
     _normalise: "BatchNormalization",
     _pool: "MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D",
-    _global_pool: "GlobalAveragePooling2D GlobalMaxPooling2D",
+    _global_pool: "GlobalAveragePooling1D GlobalAveragePooling2D "
+    "GlobalMaxPooling1D GlobalMaxPooling2D",
     _flatten: "Flatten",
     _reshape: "Reshape",
     _resize: "ZeroPadding2D Cropping2D",

@@ -4,6 +4,7 @@ The public door is `cnnlab.arithmetic.table`.
 """
 
 import html
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -92,14 +93,9 @@ class Table:
 
 def table(model) -> Table:
     """See `cnnlab.arithmetic.table`."""
-    try:
-        shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    except (AttributeError, TypeError, ValueError):
-        raise ValueError(
-            "`table` needs a built functional or Sequential model. Received: "
-            f"{model!r}. Start a Sequential with `keras.Input(shape)`; a subclassed "
-            "model hides its graph."
-        ) from None
+    shapes = [
+        tuple(tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or []
+    ]
     if any(size is None for shape in shapes for size in shape):
         raise ValueError(
             f"`table` needs every size of the input. Received: {shapes}. Build the "
@@ -122,18 +118,18 @@ def _walk(model, inputs: Sequence[Tensor]) -> tuple[tuple[Row, ...], Tensor]:
         if not all(source in tensors for source in sources):
             waiting.append(call)  # a shared layer's later call comes up too early
             continue
-        step = _step(name, kind, layers.get(name), [tensors[key] for key in sources])
+        layer = layers.get(name)  # None for an operation of keras.ops
+        step = _step(name, kind, layer, [tensors[key] for key in sources])
         tensors[name, index] = step.output
-        row = _row(
-            name, kind, step, trainable=getattr(layers.get(name), "trainable", True)
-        )
-        if name in rows:  # parameters are there once, work is done at every call
-            before = rows[name]
-            row = replace(
-                row, macs=row.macs + before.macs, memory=row.memory + before.memory
-            )
-        rows[name] = row
+        row = _row(name, kind, step, trainable=getattr(layer, "trainable", True))
+        rows[name] = _again(rows[name], row) if name in rows else row
     return tuple(rows.values()), tensors[output]
+
+
+def _again(before: Row, row: Row) -> Row:
+    """A layer called once more: the parameters are there, the work is added."""
+    macs, memory = before.macs + row.macs, before.memory + row.memory
+    return replace(row, macs=macs, memory=memory)
 
 
 def _graph(model) -> tuple[list[str], list[tuple], tuple[str, int]]:
@@ -141,8 +137,14 @@ def _graph(model) -> tuple[list[str], list[tuple], tuple[str, int]]:
 
     From `get_config`, the one public place that knows every call of a shared layer.
     """
-    config = model.get_config()
-    entries = config["layers"]
+    config = model.get_config() if getattr(model, "inputs", None) else {}
+    entries = config.get("layers")
+    if not entries:
+        raise ValueError(
+            "`table` needs a built functional or Sequential model. Received: "
+            f"{model!r}. Start a Sequential with `keras.Input(shape)`; a subclassed "
+            "model hides its graph."
+        )
     if "input_layers" in config:
         calls = [
             (entry["name"], entry["class_name"], index, list(_histories(node)))
@@ -195,25 +197,34 @@ def _step(name: str, kind: str, layer, xs: list[Tensor]) -> Step:
             "model: `keras.Model(model.input, model.get_layer(...).output)`."
         )
     try:
+        _check_channels_last(kind, layer)
         return RULES[kind](layer, *xs)
     except ValueError as error:
         raise ValueError(f"Layer {name!r} ({kind}): {error}") from error
 
 
+def _check_channels_last(kind: str, layer) -> None:
+    """Padding works on any two axes; the rest expects channels last."""
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if first and kind not in ("ZeroPadding2D", "Cropping2D"):
+        raise ValueError('data_format must be "channels_last"')
+
+
 def _row(name: str, kind: str, step: Step, *, trainable: bool = True) -> Row:
-    fields = step.output.fields
+    fields, shape = step.output.fields, step.output.shape
+    numbers = math.prod(shape) if step.numbers is None else step.numbers
     return Row(
         name=name,
         layer=kind,
-        output_shape=step.output.shape,
+        output_shape=shape,
         params=step.params,
         trainable_params=(step.params - step.fixed_params) if trainable else 0,
         macs=step.macs,
-        memory=BYTES_PER_NUMBER * step.numbers,
+        memory=BYTES_PER_NUMBER * numbers,
         receptive_field=tuple(field.size for field in fields),
         jump=tuple(field.jump for field in fields),
     )
 
 
 def _by(sizes: Sequence[float]) -> str:
-    return "x".join(f"{size:g}" for size in sizes)
+    return "x".join(map(str, sizes))

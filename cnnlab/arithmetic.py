@@ -49,12 +49,8 @@ def padding_amounts(
     if padding == "same":
         total = max((math.ceil(size / strides) - 1) * strides + reach - size, 0)
         return total // 2, total - total // 2
-    if isinstance(padding, numbers.Integral) and padding >= 0:
-        return padding, padding
-    raise ValueError(
-        '`padding` must be "valid", "same", "causal" or an integer of at least 0. '
-        f"Received: padding={padding!r}"
-    )
+    pixels = _pixels(padding, '"valid", "same", "causal"')
+    return pixels, pixels
 
 
 def output_size(
@@ -109,14 +105,12 @@ def transposed_output_size(
 ) -> int:
     """Outputs along one axis of a transposed convolution of `size` inputs.
 
-    With span = dilation * (kernel_size - 1) + 1 it is
-
         "valid":    (size - 1) * strides + max(span, strides)
         "same":     size * strides
         integer p:  (size - 1) * strides + span - 2 * p
 
-    so that, with the same arguments, `output_size` leads back (deck 004,
-    "Encoder - Decoder - U-Net").
+    with span = dilation * (kernel_size - 1) + 1, so that `output_size` of the same
+    arguments leads back. Deck 004, "Encoder - Decoder - U-Net".
 
     >>> transposed_output_size(28, 2, strides=2)
     56
@@ -135,12 +129,7 @@ def transposed_output_size(
         return size * strides
     if padding == "valid":
         return (size - 1) * strides + max(span, strides)
-    if not isinstance(padding, numbers.Integral) or padding < 0:
-        raise ValueError(
-            '`padding` must be "valid", "same" or an integer of at least 0. '
-            f"Received: padding={padding!r}"
-        )
-    result = (size - 1) * strides + span - 2 * padding
+    result = (size - 1) * strides + span - 2 * _pixels(padding, '"valid", "same"')
     if result < 1:
         raise ValueError(
             f"`padding` must leave at least one output. Received: padding={padding} "
@@ -234,9 +223,8 @@ def receptive_field(layers: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
         size += dilation * (kernel_size - 1) * jump
         jump *= strides
 
-    from size = jump = 1. Size: how many input pixels one output sees, padding
-    included. Jump: how many input pixels apart two neighbouring outputs are. For
-    networks with branches see `table`.
+    from size = jump = 1. Size: pixels that one output sees, padding included. Jump:
+    pixels between two neighbouring outputs. For networks with branches see `table`.
 
     Args:
         layers: (kernel_size, strides) or (kernel_size, strides, dilation) each.
@@ -265,12 +253,10 @@ def table(model: "keras.Model") -> "Table":
     `.macs`, `.memory`. Everything is computed from the layers' public attributes
     with this module's formulas, for one image in inference:
 
-    - MACs: of convolutions and dense layers, without biases. Normalisation,
-      activations, pooling and additions count 0.
+    - MACs: of convolutions and dense layers, without biases; all else counts 0.
     - Memory: bytes of the layer's output in float32, the input's included.
-      Flatten, Reshape and Dropout copy nothing and count 0; an activation inside a
-      layer is not counted again. VGG16 holds 15,237,608 numbers (61 MB), not the
-      24 M of deck 003, slide "VGG network".
+      Flatten, Reshape and Dropout copy nothing and count 0. VGG16 holds 15,237,608
+      numbers, 61 MB, not the 24 M and 96 MB of deck 003, "VGG network".
     - Receptive field: pixels, per axis, that one output can see, through branches
       too, padding included. A vector (after Flatten or global pooling) sees what
       its whole map saw, at most the image.
@@ -294,6 +280,16 @@ def _area(size: int | Sequence[int]) -> int:
     for side in sides:
         _check_positive(size=side)
     return math.prod(sides)
+
+
+def _pixels(padding: str | int, words: str) -> int:
+    """`padding` where it is a number of pixels, not one of the `words`."""
+    if isinstance(padding, numbers.Integral) and padding >= 0:
+        return padding
+    raise ValueError(
+        f"`padding` must be {words} or an integer of at least 0. "
+        f"Received: padding={padding!r}"
+    )
 
 
 def _check_positive(**counts: int) -> None:

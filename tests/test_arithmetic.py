@@ -342,6 +342,16 @@ def test_nested_model_is_one_row():
     assert row.receptive_field == (12, 10)
 
 
+def test_noise_beside_an_image_sees_no_pixel():
+    image, noise = keras.Input((6, 6, 1)), keras.Input((9,))
+    beside = layers.Reshape((6, 6, 1))(layers.Dense(36)(noise))
+    both = layers.Concatenate()([layers.Conv2D(1, 3, padding="same")(image), beside])
+    rows = arithmetic.table(keras.Model([image, noise], both)).rows
+    assert rows[-1].output_shape == (6, 6, 2)
+    assert rows[-1].receptive_field == (3, 3)
+    assert {row.receptive_field for row in rows if row.layer == "Dense"} == {()}
+
+
 def test_part_of_a_model():
     whole = lenet_like()
     part = keras.Model(whole.inputs, whole.layers[1].output)
@@ -349,6 +359,9 @@ def test_part_of_a_model():
 
 
 class Hidden(keras.Model):
+    def get_config(self):
+        return {}
+
     def call(self, x):
         return x
 
@@ -362,6 +375,8 @@ def one(layer, shape=(8, 8, 2)) -> keras.Model:
     [
         (lambda: keras.Sequential([layers.Dense(2)]), "built functional or Sequential"),
         (Hidden, "subclassed"),
+        (lambda: Hidden(*2 * [keras.Input((4,))]), "subclassed"),
+        (lambda: one(layers.MaxPool2D(2, data_format="channels_first")), "chan.*_last"),
         (lambda: one(layers.Conv2D(2, 3), (None, None, 3)), "without None"),
         (lambda: one(layers.LSTM(2), (8, 2)), "'lstm.*of class LSTM"),
         (lambda: one(layers.Reshape((4, 16, 2))), "'reshape.*map to map"),
