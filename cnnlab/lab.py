@@ -148,6 +148,7 @@ def solved(lab: Lab) -> nbformat.NotebookNode:
             node.metadata["tags"] = [*cell.tags, cell.kind]
         if node.cell_type == "code":
             node.outputs = outputs
+            node.execution_count = 1 if outputs else None  # nbval wants it run
         nodes.append(node)
     return _notebook(lab, nodes)
 

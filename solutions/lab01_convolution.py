@@ -811,6 +811,7 @@ settings = {
     "stride 2 and padding 1": {"strides": 2, "padding": 1},
 }
 figure, axes = plt.subplots(2, 2, figsize=(10, 7.6), layout="constrained")
+figure.get_layout_engine().set(wspace=0.06, hspace=0.04)
 for ax, (name, moves) in zip(axes.flat, settings.items(), strict=True):
     named = {k.replace("dilation", "dilation_rate"): v for k, v in moves.items()}
     y = ops.correlate(x_small, k_cross, **named)

@@ -304,6 +304,7 @@ def test_expected_output_stands_in_the_solved_notebook_only(write):
     assert [(o.output_type, o.name, o.text) for o in cell.outputs] == [
         ("stream", "stdout", "3\n\n")
     ]
+    assert cell.execution_count == 1, "nbval fails on outputs of a cell never run"
     (cell,) = [c for c in lab.student(source).cells if c.id == "code-1"]
     assert (cell.source, cell.outputs) == ("print(3)\nprint()", [])
 
