@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnlab import checks
-from cnnlab.checks import Failure, NotAttempted, close, equal, forbid
+from cnnlab.checks import Failure, NotAttempted, close, equal, forbid, recognise
 
 _cells = itertools.count()
 
@@ -191,6 +191,24 @@ def test_close_says_what_differs(received, expected, words):
     with pytest.raises(Failure) as error:
         close(received, expected, "f()")
     assert words in error.value.message
+
+
+MIRRORED = {"The kernel is flipped.": (np.array([3.0, 2, 1]), "Slide it as it is.")}
+
+
+@pytest.mark.parametrize("received", [np.array([3, 2, 1]), [3.0, 2.0, 1.0], (3, 2, 1)])
+def test_a_known_mistake_is_named(received):
+    with pytest.raises(Failure) as caught:
+        recognise(received, {"Another one.": (np.zeros(3),)} | MIRRORED)
+    assert caught.value.message == "The kernel is flipped."
+    assert caught.value.hints == ("Slide it as it is.",)
+
+
+@pytest.mark.parametrize(
+    "received", [np.array([1, 2, 3]), np.array([[3, 2, 1]]), 3, None, "flipped"]
+)
+def test_what_is_no_known_mistake_is_left_to_the_next_check(received):
+    assert recognise(received, MIRRORED) is None
 
 
 def test_close_keeps_to_its_tolerances():
