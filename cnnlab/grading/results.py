@@ -50,6 +50,8 @@ class Result:
         reason: why it was not graded, or empty.
         notes: repairs made on reading ("trailing text after the JSON", ...).
         notebook: the rebuilt notebook as executed (nbformat 4 dict), or None.
+        seconds: from reading the file to the result; `cell_seconds` of them passed
+            while a cell or a probe was running.
         isolation: how the student's code was boxed, such as `"none"`.
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
     """
@@ -63,6 +65,7 @@ class Result:
     written: tuple[WrittenAnswer, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    cell_seconds: float = 0.0
     seed: int = 0
     isolation: str = "none"
     account: str = ""
