@@ -46,16 +46,7 @@ def processes(word: str) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """Numbers of the processes that `pid` started, and that they started."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
-    found = [pid]
-    for parent in found:
-        found += parents.get(parent, [])
-    return found[1:]
+def children(pid: int) -> set[int]:
+    """Numbers of the processes that `pid` started and that still run."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for path in lists for child in path.read_text().split()}

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from boxed import SECONDS, descendants, open_or_skip, processes, run
+from boxed import SECONDS, children, open_or_skip, processes, run
 
 from cnnlab.grading import parent, warm
 from cnnlab.grading.kernels import KernelsDied, PlainKernels
@@ -57,16 +57,12 @@ def plain():
         yield kernel
 
 
-def the_parent(kernels) -> int:
-    """The process number, on this machine, of the pre-imported parent."""
-    here = os.readlink("/proc/self/ns/pid")
-    servers = set(processes("cnnlab.grading.forkserver"))
-    for pid in sorted(servers & set(descendants(os.getpid()))):
-        inside = os.readlink(f"/proc/{pid}/ns/pid") != here
-        named_bwrap = Path(f"/proc/{pid}/comm").read_text() == "bwrap\n"
-        if not named_bwrap and inside == (kernels.isolation != "none"):
-            return pid
-    raise LookupError("no parent runs")
+def the_parent() -> int:
+    """The process number, on this machine, of the boxed, pre-imported parent."""
+    found = children(os.getpid()) & set(processes("cnnlab.grading.forkserver"))
+    (outer,) = (p for p in found if Path(f"/proc/{p}/comm").read_text() == "bwrap\n")
+    (inner,) = children(outer)  # process 1 of the box
+    return min(children(inner))
 
 
 # ---- a kernel like any other
@@ -156,20 +152,20 @@ def test_kernel_outlives_the_thread_that_started_it(kernels):
 # ---- what may happen to the parent
 
 
-def test_death_of_the_parent_is_nobodys_zero(kernels):
-    with kernels.start() as kernel, ThreadPoolExecutor() as pool:
+def test_death_of_the_parent_is_nobodys_zero(boxed):
+    with boxed.start() as kernel, ThreadPoolExecutor() as pool:
         running = pool.submit(kernel.execute, "import time; time.sleep(60)", SECONDS)
         time.sleep(0.2)
-        os.kill(the_parent(kernels), signal.SIGKILL)
+        os.kill(the_parent(), signal.SIGKILL)
         with pytest.raises(KernelsDied, match="parent is gone"):
             running.result()
-    with kernels.start() as kernel:  # of a new parent
+    with boxed.start() as kernel:  # of a new parent
         assert run(kernel, "print(1)") == "1"
 
 
 def test_parent_that_does_not_answer_is_replaced(boxed, monkeypatch):
     boxed.start().close()
-    old = the_parent(boxed)
+    old = the_parent()
     monkeypatch.setattr(parent, "_FORK_LIMIT", 1)
     os.kill(old, signal.SIGSTOP)
     with boxed.start() as kernel:

@@ -25,7 +25,6 @@ _LATE = (
     "IPython.core.debugger",
     "encodings.idna",
     "matplotlib.backends.backend_agg",
-    "matplotlib_inline.backend_inline",
     "sklearn.datasets",
     "sklearn.manifold",
     "sklearn.metrics",
@@ -54,7 +53,7 @@ def serve(control: socket.socket, boxed: bool) -> None:
     """
     kept = os.listdir("/tmp") if boxed else []
     shell = _prepare()
-    _reply(control, 1 if boxed else os.getpid())
+    reply(control, 1 if boxed else os.getpid())
     while True:
         body, fds, _, _ = socket.recv_fds(control, 1 << 20, 1)
         if not body:
@@ -75,7 +74,8 @@ def _prepare() -> runner.Shell:
     return shell
 
 
-def _reply(control: socket.socket, pid: int) -> None:
+def reply(control: socket.socket, pid: int) -> None:
+    """Tell of a new process, with its pidfd."""
     pidfd = os.pidfd_open(pid)
     socket.send_fds(control, [_DONE], [pidfd])
     os.close(pidfd)
@@ -89,7 +89,7 @@ def _fork(control, stream, shell, request: dict, kept: list[str] | None) -> None
         confine.leave_namespaces()  # takes effect on the children of this process
     child = os.fork()
     if child:
-        _reply(control, child)
+        reply(control, child)
         if boxed:
             os._exit(0)
         return
