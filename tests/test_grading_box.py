@@ -4,66 +4,17 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from boxed import SECONDS, error, open_or_skip, processes, run
+from boxed import error, processes, run
 
-from cnnlab.grading import box, confine
+from cnnlab.grading import box
 
 CHECKOUT = Path(__file__).parents[1]
 pytestmark = pytest.mark.xdist_group("box")
-
-
-@pytest.fixture(scope="module")
-def kernels():
-    """Boxed kernels, opened by a grader that holds a secret in its environment."""
-    folder = tempfile.TemporaryDirectory(dir="/tmp")  # the box covers /tmp
-    shown = Path(folder.name) / "shown.txt"
-    shown.write_text("some weights")
-    with folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CNNLAB_TEST_SECRET", "a token")
-        with open_or_skip(readable=(shown,)) as kernels:
-            kernels.shown = shown
-            yield kernels
-
-
-@pytest.fixture(scope="module")
-def shared(kernels):
-    """One kernel for the tests that only look."""
-    with kernels.start() as kernel:
-        run(kernel, "import ctypes, mmap, os, socket; libc = ctypes.CDLL(None)")
-        yield kernel
-
-
-@pytest.fixture
-def kernel(kernels):
-    with kernels.start() as kernel:
-        run(kernel, "import os, socket")
-        yield kernel
-
-
-@pytest.fixture
-def other(kernels):
-    """Another student's kernel."""
-    with kernels.start() as other:
-        run(other, "import os, socket")
-        yield other
-
-
-@pytest.fixture
-def neighbour(kernels):
-    """Another student's cell, running all through the test, and right at the end."""
-    source = "print(sum(i * i for i in range(2_000_000)))"
-    with kernels.start() as neighbour, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run, neighbour, source)
-        yield
-        assert running.result() == "2666664666667000000"
-        assert run(neighbour, source) == "2666664666667000000"
 
 
 # ---- what it is
@@ -159,11 +110,11 @@ def test_writes_nowhere_but_to_its_own_memory_disk(shared):
                 folders.clear()
             elif os.access(top, os.W_OK):
                 found.add(top)
-                folders.clear()
-        print(*sorted(found))
+        print(*found)
         """,
     )
-    assert writable == "/dev/shm /tmp"
+    private = {path for path in writable.split() if not path.startswith("/dev/shm")}
+    assert private == {"/tmp"}
 
 
 def test_kernel_settings_are_read_only(shared):
@@ -253,154 +204,6 @@ def test_sudo_and_its_like_give_nothing(shared):
     assert "uid=0" not in run(shared, "!su -c id root; unshare -r id")
 
 
-# ---- how much it can take
-
-
-def test_each_keeps_to_its_own_processor(kernel, other):
-    used = [run(k, "print(*os.sched_getaffinity(0))") for k in (kernel, other)]
-    assert all(cpus.isdigit() for cpus in used)
-    assert used[0] != used[1] or len(os.sched_getaffinity(0)) == 1
-    assert error(kernel, "os.sched_setaffinity(0, range(64))") == "PermissionError"
-
-
-def test_memory_of_one_process_ends_in_an_exception(kernel, neighbour):
-    assert error(kernel, "import numpy as np; np.ones(1 << 29)").endswith("MemoryError")
-    assert run(kernel, "print('alive')") == "alive"
-
-
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "os.memfd_create('hidden')",
-        "mmap.mmap(-1, 1 << 20)",  # shared, and nobody's
-        "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 1 << 20)",
-    ],
-)
-def test_memory_out_of_sight_is_refused(shared, bomb):
-    name = error(shared, bomb)
-    assert name in ("PermissionError", "OSError")
-
-
-def test_memory_shared_out_among_processes_is_added_up(kernel, neighbour, monkeypatch):
-    monkeypatch.setattr(confine, "MEMORY", 1 << 30)
-    source = """
-import os, time
-for _ in range(8):
-    if os.fork() == 0:
-        junk = bytearray(1 << 29)
-        time.sleep(60)
-time.sleep(60)
-"""
-    reply = kernel.execute(source, SECONDS)
-    assert (reply.status, reply.error) == ("dead", "more than 1 GiB of memory")
-
-
-def test_many_processes_are_too_many(kernel, neighbour):
-    source = "import os, time\nwhile os.fork(): pass\ntime.sleep(60)"
-    reply = kernel.execute(source, SECONDS)
-    assert (reply.status, reply.error) == ("dead", "more than 32 processes")
-
-
-def test_disk_filling_stops_at_its_own_memory_disk(kernel, neighbour):
-    source = """
-        blocks = 0
-        try:
-            for number in range(1000):
-                with open(f"/tmp/{number}", "wb", 0) as file:
-                    while file.write(bytes(1 << 20)) == 1 << 20:
-                        blocks += 1
-        except OSError as error:
-            print(blocks, error.strerror)
-        """
-    blocks, _, why = run(kernel, source).partition(" ")
-    assert int(blocks) <= 512
-    assert why in ("No space left on device", "File too large")
-
-
-@pytest.mark.parametrize("bomb", ["os.fork()", "os.fork() or os.setsid()"])
-def test_fork_bomb(kernel, neighbour, bomb):
-    reply = kernel.execute(f"import os\nwhile True:\n    {bomb}", 3)
-    assert reply.status in ("dead", "error", "timeout")
-    kernel.close()
-
-
-def test_thread_bomb(kernel, neighbour):
-    source = """
-        import threading, time
-        while True:
-            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-        """
-    assert error(kernel, source) == "RuntimeError"
-
-
-def test_output_is_bounded(kernel, neighbour):
-    reply = kernel.execute("for _ in range(100): print('x' * 10**7)", SECONDS)
-    assert reply.status == "ok"
-    assert len(reply.outputs[0]["text"]) < 200_000
-    assert run(kernel, "import os; print(os.write(1, bytes(10**6)))") == "1000000"
-
-
-def test_daemons_end_with_the_submission(kernels):
-    word = f"daemon-{uuid.uuid4().hex}"
-    with kernels.start() as kernel:
-        run(
-            kernel,
-            f"""
-            import os, sys
-            if os.fork() == 0:
-                os.setsid()
-                if os.fork() == 0:
-                    program = "import signal, time; signal.signal(15, signal.SIG_IGN)"
-                    program += "; time.sleep(600)  # {word}"
-                    os.execv(sys.executable, [sys.executable, "-c", program])
-                os._exit(0)
-            """,
-        )
-        deadline = time.monotonic() + 10
-        while not processes(word) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert processes(word)
-    assert not processes(word)
-
-
-@pytest.mark.parametrize(
-    "crash",
-    [
-        "import os; os._exit(0)",
-        "import ctypes; ctypes.string_at(0)",
-        "import os; os.abort()",
-        "import faulthandler; faulthandler._stack_overflow()",
-    ],
-)
-def test_crash_is_the_submissions_own(kernels, crash):
-    with kernels.start() as kernel:
-        assert kernel.execute(crash, SECONDS).status == "dead"
-        assert kernel.execute("1", 5).status == "dead"
-
-
-@pytest.mark.parametrize(
-    "scribble",
-    [
-        "os.close(fd)",
-        "os.write(fd, b'\\xff' * 1000)",
-        "os.write(fd, b'\\0\\0\\0\\2[]')",
-        "os.write(fd, b'\\0\\0\\0\\5hello')",
-    ],
-)
-def test_scribbling_on_the_socket_hurts_only_itself(kernels, neighbour, scribble):
-    source = f"""
-import os, stat
-for fd in range(3, 64):
-    try:
-        if stat.S_ISSOCK(os.fstat(fd).st_mode):
-            {scribble}
-    except OSError:
-        pass
-"""
-    with kernels.start() as kernel:
-        assert kernel.execute(source, SECONDS).status == "dead"
-
-
 # ---- where it can be had
 
 
@@ -472,14 +275,17 @@ def _readable_by_all(paths: list[Path]) -> list[str]:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as ordinary user")
-def test_ordinary_user_can_box(kernels):
-    paths = [Path(sys.base_prefix), Path(sys.prefix), CHECKOUT / "cnnlab"]
+def test_ordinary_user_can_box(tmp_path):
+    paths = [Path(sys.base_prefix), Path(sys.prefix), CHECKOUT / "cnnlab", tmp_path]
     become = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
-    script = """
+    script = f"""
+from pathlib import Path
 from cnnlab.grading.warm import open_kernels
-with open_kernels() as kernels, kernels.start() as kernel:
-    for source in ("import os; print(os.getuid(), os.getpid(), os.listdir('/tmp'))",
+shown = Path({str(tmp_path)!r})
+with open_kernels(readable=(shown,)) as kernels, kernels.start() as kernel:
+    for source in ("import os; print(os.getuid(), os.getpid())",
                    "print(open('/proc/self/status').read())",
+                   "print([top for top, _, _ in os.walk('/tmp') if os.access(top, 2)])",
                    "print(open('/usr/bin/x', 'w'))"):
         reply = kernel.execute(source, 60)
         print(reply.outputs[0].get("ename") or reply.outputs[0]["text"])
@@ -492,6 +298,6 @@ with open_kernels() as kernels, kernels.start() as kernel:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.startswith("12345 1 []\n"), done.stderr
+    assert done.stdout.startswith("12345 1\n"), done.stderr
     assert "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n" in done.stdout
-    assert done.stdout.endswith("OSError\ntimeout\n")
+    assert done.stdout.endswith("['/tmp']\n\nOSError\ntimeout\n")

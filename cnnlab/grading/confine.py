@@ -27,7 +27,7 @@ _NAMESPACES = {  # linux/sched.h
     "CLONE_NEWNET": 0x40000000,
 }
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8  # linux/mount.h
-_MS_BIND, _MS_REC = 4096, 16384
+_MS_REMOUNT, _MS_BIND, _MS_REC = 32, 4096, 16384
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22  # linux/prctl.h
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _CAPABILITY_VERSION = 0x20080522  # linux/capability.h
@@ -140,6 +140,8 @@ def _cover(kept: list[str]) -> None:
             _write(f"/tmp/{name}", "")
         source = f"/proc/self/fd/{fd}"
         _mount("none", f"/tmp/{name}", _MS_BIND | _MS_REC, source=source)
+        read_only = _MS_REMOUNT | _MS_BIND | _MS_RDONLY | flags
+        _mount("none", f"/tmp/{name}", read_only)
         os.close(fd)
     _mount("none", "/dev/shm", _MS_BIND, source="/tmp")  # one quota for both
     _mount("none", "/dev/zero", _MS_BIND, source="/dev/null")  # mapped, it is memory

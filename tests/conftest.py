@@ -1,0 +1,55 @@
+"""Fixtures of the tests of the box: hostile students, and the others."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from boxed import open_or_skip, run
+
+
+@pytest.fixture(scope="session")
+def kernels():
+    """Boxed kernels, opened by a grader that holds a secret in its environment."""
+    folder = tempfile.TemporaryDirectory(dir="/tmp")  # the box covers /tmp
+    shown = Path(folder.name) / "shown.txt"
+    shown.write_text("some weights")
+    with folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLAB_TEST_SECRET", "a token")
+        with open_or_skip(readable=(shown,)) as kernels:
+            kernels.shown = shown
+            yield kernels
+
+
+@pytest.fixture(scope="session")
+def shared(kernels):
+    """One kernel for the tests that only look."""
+    with kernels.start() as kernel:
+        run(kernel, "import ctypes, mmap, os, socket; libc = ctypes.CDLL(None)")
+        yield kernel
+
+
+@pytest.fixture
+def kernel(kernels):
+    with kernels.start() as kernel:
+        run(kernel, "import os, socket")
+        yield kernel
+
+
+@pytest.fixture
+def other(kernels):
+    """Another student's kernel."""
+    with kernels.start() as other:
+        run(other, "import os, socket")
+        yield other
+
+
+@pytest.fixture
+def neighbour(kernels):
+    """Another student's cell, running all through the test, and right at the end."""
+    source = "print(sum(i * i for i in range(2_000_000)))"
+    with kernels.start() as neighbour, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, neighbour, source)
+        yield
+        assert running.result() == "2666664666667000000"
+        assert run(neighbour, source) == "2666664666667000000"
