@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba_array
 
-from cnnlab import _draw, _notebook
+from cnnlab import _notebook
 
 _INPUT, _BORDER, _WINDOW = "#E3ECF2", "#F0F0F0", "#8CC8EC"
 _DONE, _NEW, _EMPTY = "#F7E0D2", "#F0A070", "#FFFFFF"
@@ -58,7 +58,7 @@ def sliding_window(
     columns = column * strides + dilation * np.arange(kernel.shape[1])
     window = np.ix_(rows, columns)
 
-    ax = ax or _draw.dress(None, "", "", "", size=_size(padded, out, flat))
+    ax = ax or _own_axes(padded, out, flat)
     ax.set_title(title or _sum(padded[window], kernel), loc="left", size=10, pad=16)
     colours = np.where(border == 1, _BORDER, _INPUT)
     colours[window] = _WINDOW
@@ -75,11 +75,13 @@ def sliding_window(
     return ax
 
 
-def _size(padded: np.ndarray, out: np.ndarray, flat: bool) -> tuple[float, float]:
-    """Inches for a figure of one step."""
-    if flat:
-        return max(3.0, 0.5 * padded.shape[1]), 2.4
-    return 0.5 * (padded.shape[1] + out.shape[1] + 1), 0.5 * len(padded) + 0.8
+def _own_axes(padded: np.ndarray, out: np.ndarray, flat: bool) -> Axes:
+    """Axes of a new figure with room for the title; a layout engine would be slow."""
+    width, height = max(6, padded.shape[1]), 3.6
+    if not flat:
+        width, height = padded.shape[1] + out.shape[1] + 1, len(padded)
+    size = 0.5 * width + 0.1, 0.5 * height + 0.55
+    return plt.figure(figsize=size).add_axes((0.01, 0.01, 0.98, 1 - 0.5 / size[1]))
 
 
 def _sum(window: np.ndarray, kernel: np.ndarray) -> str:

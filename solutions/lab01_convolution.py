@@ -46,6 +46,24 @@ from cnnlab.checks import Failure, check, close, equal, forbid, recognise
 train.seed(0)
 LIBRARIES = ("np.convolve", "np.correlate", "scipy", "keras", "tensorflow", "cnnlab")
 
+
+def show(axes, title, alt):
+    """Give a finished figure its title, and show it."""
+    for ax in np.ravel(axes):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.title.set_size(10)
+    figure = np.ravel(axes)[0].figure
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
+    plots.show(axes, alt=alt)
+
+
+def numbers(ax, values, **look):
+    """Draw a matrix with its numbers."""
+    ax.imshow(values, **look)
+    for (i, j), value in np.ndenumerate(values):
+        ax.text(j, i, f"{value:g}", ha="center", va="center", size=9)
+
+
 # %% [markdown]
 # ## 1. Why not a dense layer?
 #
@@ -79,16 +97,10 @@ names = ["dense", "local: 3×3 pixels", "convolution:\nlocal and shared"]
 bars = ax.barh(names, list(weights.values()), color=["#D55E00", "#56B4E9", "#0072B2"])
 ax.bar_label(bars, [f" {count:,}" for count in weights.values()])
 ax.set(xscale="log", xlim=(1, 1e13), xlabel="weights (log scale)", ylim=(2.6, -0.6))
-ax.set_title(
-    "256×256×3 to 256×256×3: from 155 GB to 324 bytes",
-    loc="left",
-    weight="bold",
-    size=11,
-)
-ax.spines[["top", "right"]].set_visible(False)
-plots.show(
+show(
     ax,
-    alt="Bar chart on a log scale. Dense: 38,654,705,664 weights. Local, 3 by 3 pixels: "
+    "256×256×3 to 256×256×3: from 155 GB to 324 bytes",
+    "Bar chart on a log scale. Dense: 38,654,705,664 weights. Local, 3 by 3 pixels: "
     "5,308,416. Local and shared, a convolution: 81.",
 )
 print("You predicted:", prediction)
@@ -217,17 +229,13 @@ for strides, guess in mine.items():
 figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
 for ax, s in zip(axes, (1, 2), strict=True):
     matrix = np.stack([conv1d(unit, k_deck, s) for unit in np.eye(10)], axis=1)
-    ax.imshow(matrix, cmap="PuOr", vmin=-4, vmax=4)
-    for (i, j), weight in np.ndenumerate(matrix):
-        ax.text(j, i, f"{weight:g}", ha="center", va="center", size=8)
-    ax.set_title(
-        f"Stride {s} as a {len(matrix)}×10 matrix", loc="left", weight="bold", size=11
-    )
-    ax.set(xlabel="input $j$", ylabel="output $i$", xticks=range(10))
-    ax.set_yticks(range(len(matrix)))
-plots.show(
+    numbers(ax, matrix, cmap="PuOr", vmin=-4, vmax=4)
+    ax.set(title=f"stride {s}", xlabel="input $j$", ylabel="output $i$")
+    ax.set(xticks=range(10), yticks=range(len(matrix)))
+show(
     axes,
-    alt="Two matrices: the kernel 1 2 0 -1 in each row, moved to the right by 1 from "
+    "The convolution of the deck as a matrix: 7×10 with stride 1, 4×10 with stride 2",
+    "Two matrices: the kernel 1 2 0 -1 in each row, moved to the right by 1 from "
     "row to row for stride 1, and by 2 for stride 2; zeros elsewhere.",
 )
 
@@ -244,7 +252,8 @@ plots.show(
 # \qquad\text{for } c \text{ input channels and } N \text{ filters.}$$
 #
 # The floor matters (deck 000 forgot it, and deck 002's $H-h+1$ is for stride 1 only): a
-# window that does not fit is left out, and the last pixels may never be seen.
+# window that does not fit is left out, and the last pixels may never be seen. To keep
+# the size at stride 1, pad by $(f-1)/2$, as deck 003 says; that takes an odd $f$.
 #
 # **Predict first**, by hand: fill in the next cell.
 
@@ -257,6 +266,12 @@ guesses = {
     (224, 11, 4, 0, 1): ["?", "?"],  # AlexNet, as decks 000 and 004 have it
     (32, 3, 2, 1, 1): ["?", "?"],  # ResNet, halving
     (32, 3, 1, 0, 4): ["?", "?"],  # dilated
+}
+params = {  # (kernel, channels, filters): parameters
+    (5, 1, 6): "?",  # LeNet's first layer
+    (11, 3, 96): "?",  # AlexNet's
+    (3, 3, 64): "?",  # VGG's
+    (10, 3, 100): "?",  # the example of deck 003, on colour images
 }
 
 # %% [markdown]
@@ -295,7 +310,7 @@ def conv_params(kernel_size, channels, filters):
 def output_size_follows_the_formula():
     """output_size() is right for every stride, padding and dilation."""
     forbid(output_size, "cnnlab", "keras", "tensorflow")
-    line = "(size + 2 * padding - dilation * (kernel_size - 1) - 1) // strides + 1"
+    line = "First the padded size, then less what the kernel spans, then // strides."
     formula = "Compare with the formula above, term by term."
     equal(
         output_size(9, 4),
@@ -393,6 +408,8 @@ print("input kernel stride padding dilation    output  unseen    by hand")
 for case, guess in guesses.items():
     cells = "".join(f"{n:7}" for n in case)
     print(f"{cells} {output_size(*case):10} {unseen(*case):7}    {guess}")
+for case, guess in params.items():
+    print(f"kernel, channels, filters {case}: {conv_params(*case):,}; by hand: {guess}")
 
 # %%
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
@@ -403,23 +420,18 @@ for s, colour in zip((1, 2, 3), ("#0072B2", "#D55E00", "#009E73"), strict=True):
     whole = [unseen(int(n), 3, s) == 0 for n in sizes]
     ax.plot(sizes[whole], np.array(outputs)[whole], "o", color=colour, markersize=5)
 ax.set(xlabel="input size (pixels)", ylabel="output size", xticks=sizes[1::2])
-ax.set_title(
-    "Kernel of 3: strides give stairs; dots: no pixel is left over",
-    loc="left",
-    weight="bold",
-    size=11,
-)
-ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False)
-plots.show(
+show(
     ax,
-    alt="Output size against input size for a kernel of 3. Stride 1 climbs by one at each "
+    "Kernel of 3: strides give stairs; dots: no pixel is left over",
+    "Output size against input size for a kernel of 3. Stride 1 climbs by one at each "
     "pixel, stride 2 at every second, stride 3 at every third.",
 )
 
 # %% [markdown]
-# AlexNet's paper says 224, and its own output of 55 needs 227: with 224 it is 54. Two
-# pixels, and everybody who rebuilt the network stumbled over them.
+# AlexNet's paper says 224, and its own output of 55 needs 227: with 224 it is 54. Three
+# pixels, and everybody who rebuilds the network stumbles over them. Deck 003 counts
+# 10 · 10 · 100 = 10k parameters for 100 filters 10×10: right for one channel and no bias.
 #
 # ## 4. Two dimensions
 #
@@ -604,21 +616,12 @@ panels = {
 }
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
 for ax, (name, values) in zip(axes, panels.items(), strict=True):
-    ax.imshow(values, cmap="viridis", vmin=0, vmax=6)
-    for (i, j), value in np.ndenumerate(values):
-        ax.text(j, i, f"{value:g}", ha="center", va="center", color="white")
-    ax.set_title(name, size=10)
-    ax.set(xlabel="column", ylabel="row", xticks=[], yticks=[])
-figure.suptitle(
-    "An impulse tells them apart: cross-correlation paints the kernel upside down",
-    x=0.01,
-    ha="left",
-    weight="bold",
-    size=11,
-)
-plots.show(
+    numbers(ax, values, cmap="Blues", vmin=0, vmax=8)
+    ax.set(title=name, xlabel="column", ylabel="row", xticks=[], yticks=[])
+show(
     axes,
-    alt="Four grids of numbers: an impulse, a kernel in the shape of a T, their "
+    "An impulse tells them apart: cross-correlation paints the kernel upside down",
+    "Four grids of numbers: an impulse, a kernel in the shape of a T, their "
     "cross-correlation, a T turned by 180 degrees, and their convolution, a T upright.",
 )
 
@@ -768,16 +771,10 @@ for ax, (name, values) in zip(
     ax.set(xticks=[], yticks=[])
     if signed:
         figure.colorbar(image, ax=ax, shrink=0.7)
-figure.suptitle(
-    "Six kernels on china.jpg (scikit-learn): purple positive, orange negative",
-    x=0.01,
-    ha="left",
-    weight="bold",
-    size=11,
-)
-plots.show(
+show(
     axes,
-    alt="A photograph of a Chinese temple, and what the kernels make of it: unchanged, "
+    "Six kernels on china.jpg (scikit-learn): purple positive, orange negative",
+    "A photograph of a Chinese temple, and what the kernels make of it: unchanged, "
     "moved, blurred, edges, sharpened, Sobel with vertical edges only, and the slope, "
     "which shows the outlines in all directions.",
 )
@@ -1181,17 +1178,11 @@ for ax, late, name in (
     ax.plot(late, "s-", color="#0072B2", markersize=4, label=name)
     ax.axvline(20, color="0.6", label="the event")
     ax.set(xlabel="time", ylabel="output")
-    ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8)
-axes[0].set_title(
-    "A mean of 4 values: only the causal one waits for the event",
-    loc="left",
-    weight="bold",
-    size=11,
-)
-plots.show(
+show(
     axes,
-    alt="Outputs against time around an event at 20. With padding on both sides they rise "
+    "A mean of 4 values: only the causal one waits for the event",
+    "Outputs against time around an event at 20. With padding on both sides they rise "
     "before the event, at 18. Causal ones start at 20: at 20 to 23 without dilation, at "
     "20, 24, 28 and 32 with dilation 4.",
 )
@@ -1205,7 +1196,8 @@ plots.show(
 # average pooling takes the maximum; it does not.) The stride is usually the size of the
 # window, so that windows do not overlap; deck 002's $H - h + 1$ is the size for stride 1.
 # **Global** average pooling has one window as large as the map, and leaves one number
-# per channel.
+# per channel. (Pooling saves work for all layers that follow. Where deck 002 says that it
+# reduces the efficiency, read: the cost.)
 #
 # ### Exercise 7: `pool` and `global_average_pool` (2 points)
 
@@ -1349,17 +1341,11 @@ for ax, (name, values) in zip(axes, panels.items(), strict=True):
     ax.set_title(f"{name}: {size}, mean {values.mean():.2f}", size=9)
     ax.set(xticks=[], yticks=[])
     figure.colorbar(image, ax=ax, shrink=0.6)
-figure.suptitle(
+show(
+    axes,
     "Vertical edges of china.jpg, pooled: the maximum keeps thin edges, the average "
     "dilutes them",
-    x=0.01,
-    ha="left",
-    weight="bold",
-    size=11,
-)
-plots.show(
-    axes,
-    alt="The edge map of the photograph, and its max, average and L2 pooling, a quarter "
+    "The edge map of the photograph, and its max, average and L2 pooling, a quarter "
     "of each side. The max pooled map is the brightest relative to its scale.",
 )
 
@@ -1563,25 +1549,16 @@ panels = {
 }
 figure, axes = plt.subplots(1, 4, figsize=(12, 2.4), layout="constrained")
 for ax, (name, values) in zip(axes, panels.items(), strict=True):
-    ax.imshow(values[0, ..., 0], cmap="Blues", vmin=0, vmax=8 if name != "input" else 2)
-    for (i, j), value in np.ndenumerate(values[0, ..., 0]):
-        ax.text(j, i, f"{value:g}", ha="center", va="center", size=9)
-    for edge in range(2, values.shape[2], 2) if values.shape[1] == 4 else ():
-        ax.axvline(edge - 0.5, color="0.4", linewidth=1)
-    if values.shape[1] == 4:
-        ax.axhline(1.5, color="0.4", linewidth=1)
-    ax.set_title(name, size=10)
-    ax.set(xlabel="column", ylabel="row", xticks=[], yticks=[])
-figure.suptitle(
-    "Pooling 2×2 on the way back: all to the winner, or the same share to each",
-    x=0.01,
-    ha="left",
-    weight="bold",
-    size=11,
-)
-plots.show(
+    vmax = 2 if name == "input" else 8
+    numbers(ax, values[0, ..., 0], cmap="Blues", vmin=0, vmax=vmax)
+    if name != "came back":
+        ax.vlines((1.5, 3.5), -0.5, 3.5, color="0.4", linewidth=1)
+        ax.hlines(1.5, -0.5, 5.5, color="0.4", linewidth=1)
+    ax.set(title=name, xlabel="column", ylabel="row", xticks=[], yticks=[])
+show(
     axes,
-    alt="Four grids: a 4 by 6 input in windows of 2 by 2; what came back for the six "
+    "Pooling 2×2 on the way back: all to the winner, or the same share to each",
+    "Four grids: a 4 by 6 input in windows of 2 by 2; what came back for the six "
     "outputs, 1 to 6; for max pooling each stands at the largest pixel of its window, "
     "zeros elsewhere; for average pooling each pixel has a quarter.",
 )
@@ -1657,14 +1634,12 @@ for ax, errors, title in (
         errors.items(), colours, marks, strict=False
     ):
         ax.plot(shifts, values, f"{mark}-", color=colour, label=name, markersize=5)
-    ax.set_title(title, loc="left", weight="bold", size=11)
-    ax.set(xlabel="shift d (pixels)", ylabel="relative error", xticks=shifts)
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.set(title=title, xlabel="shift d (pixels)", ylabel="relative error")
 axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-figure.suptitle("china.jpg, moved to the right", x=0.01, ha="left", size=10)
-plots.show(
+show(
     axes,
-    alt="Relative errors against the shift. Equivariance: zero for the convolution with "
+    "china.jpg, moved to the right: convolution goes along, the global average stays",
+    "Relative errors against the shift. Equivariance: zero for the convolution with "
     "stride 1 at every shift, for stride 2 and max pooling 2 by 2 at even shifts only, "
     "for max pooling 8 by 8 at 0 and 8 only. Invariance: large for the convolutions, "
     "smaller for max pooling, least for the global average.",
@@ -1768,19 +1743,13 @@ for (name, values), colour, mark in zip(ways.items(), colours, marks, strict=Fal
 ax.set(xscale="log", yscale="log", xlabel="side of the image (pixels)", xticks=sides)
 ax.set(ylabel="time for one image (ms)", xticklabels=sides)
 ax.minorticks_off()
-ax.set_title(
+ax.grid(axis="y", color="0.92")
+ax.legend(frameon=False)
+show(
+    ax,
     f"One convolution on {keras.backend.backend()} ({train.device()}): six loops are "
     f"{ways['six loops'][-1] / ways['Keras'][-1]:,.0f} times slower",
-    loc="left",
-    weight="bold",
-    size=11,
-)
-ax.grid(axis="y", color="0.92")
-ax.spines[["top", "right"]].set_visible(False)
-ax.legend(frameon=False)
-plots.show(
-    ax,
-    alt="Time against image size, both axes on log scales: six loops are slowest "
+    "Time against image size, both axes on log scales: six loops are slowest "
     "everywhere and grow with the number of pixels; NumPy and Keras start flat, where "
     "the time for calling dominates, and end far below.",
 )
