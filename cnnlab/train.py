@@ -1,6 +1,7 @@
 """Training: the seed, the budget, and a fit that gives a plain history back."""
 
 import os
+from collections.abc import Iterator
 
 import keras
 
@@ -76,6 +77,15 @@ def fit(
         **options,
     )
     return history.history
+
+
+def progress(count: int, what: str = "epoch") -> Iterator[int]:
+    """Give 1, 2, ..., `count`, with a bar: for a training loop of one's own."""
+    line = Line()
+    for number in range(1, count + 1):
+        line.move(f"{what} {number}/{count}", (number - 1) / count)
+        yield number
+    line.close(f"{count} {what}{'s' if count != 1 else ''}, {line.seconds:.1f} s")
 
 
 class _Progress(keras.callbacks.Callback):

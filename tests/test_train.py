@@ -160,3 +160,10 @@ def test_a_notebook_is_an_ipython_with_a_kernel(monkeypatch):
         assert in_notebook() is expected
     monkeypatch.delitem(sys.modules, "IPython")
     assert in_notebook() is False
+
+
+def test_a_loop_of_ones_own_gets_a_line_too(capsys):
+    assert list(train.progress(3)) == [1, 2, 3]
+    assert re.fullmatch(r"3 epochs, 0\.\d s\n", capsys.readouterr().out)
+    assert list(train.progress(1, "step")) == [1]
+    assert capsys.readouterr().out.startswith("1 step, ")
