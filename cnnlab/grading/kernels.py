@@ -1,5 +1,6 @@
 """Disposable processes that run a student's cells, seen from the grader."""
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from cnnlab.grading import wire
 
 START_LIMIT = 120  # seconds until a fresh process must answer
 GRACE = 3  # seconds between an interrupt and a kill
+_OUTPUTS, _ERROR = 8 << 20, 2000  # characters kept of a cell, and of a probe's error
 OK, ERROR, TIMEOUT, DEAD = "ok", "error", "timeout", "dead"
 
 
@@ -105,11 +107,19 @@ class Kernel:
 
 def _reply(answer: dict, late: bool, seconds: float) -> Reply:
     status = TIMEOUT if late else OK if answer.get("status") == OK else ERROR
-    outputs = answer.get("outputs")
-    outputs = outputs if isinstance(outputs, list) else []
-    outputs = [clean for o in outputs if (clean := _clean_output(o))]
-    value = wire.decode(answer.get("value"))
-    return Reply(status, outputs, value, str(answer.get("error", "")), seconds)
+    outputs, left = answer.get("outputs"), _OUTPUTS
+    kept = []
+    for output in outputs if isinstance(outputs, list) else ():
+        clean = _clean_output(output)
+        left -= len(json.dumps(clean))
+        if clean and left > 0:
+            kept.append(clean)
+    value, error = wire.decode(answer.get("value")), _text(answer.get("error"))
+    return Reply(status, kept, value, error[:_ERROR], seconds)
+
+
+def _text(value) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _clean_output(output) -> dict | None:
@@ -118,14 +128,14 @@ def _clean_output(output) -> dict | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": kind, "name": name, "text": str(output.get("text", ""))}
+        return {"output_type": kind, "name": name, "text": _text(output.get("text"))}
     if kind == "error":
         trace = output.get("traceback")
         return {
             "output_type": kind,
-            "ename": str(output.get("ename", "")),
-            "evalue": str(output.get("evalue", "")),
-            "traceback": [str(t) for t in trace] if isinstance(trace, list) else [],
+            "ename": _text(output.get("ename")),
+            "evalue": _text(output.get("evalue")),
+            "traceback": list(map(_text, trace)) if isinstance(trace, list) else [],
         }
     data = output.get("data")
     if kind not in ("display_data", "execute_result") or not isinstance(data, dict):

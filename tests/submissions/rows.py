@@ -296,7 +296,7 @@ add(
 magics = with_cells("%%time\n!echo hello\nx = 1", "%matplotlib inline", "?len")
 add("magics and commands", magics)
 add("answer with a magic", changed(size="%%time\n" + SIZE, slide="%%capture\n" + SLIDE))
-add("shadowed builtins", with_cells("sum = 0; max = 1; list = [2]; id = 3", at=2))
+add("shadowed builtins", with_cells("sum = list = int = float = 0", at=2))
 forbidden = "def correlate(x, kernel):\n    return np.correlate(x, kernel, 'valid')\n"
 add("forbidden name", changed(slide=forbidden), (4, 0), said="without np.correlate")
 called = with_cells(
