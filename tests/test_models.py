@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnlab import arithmetic, blocks, models
-from cnnlab._table import Table
+from cnnlab.arithmetic.graph import Table
 from cnnlab.models import imagenet
 
 

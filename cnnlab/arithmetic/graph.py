@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cnnlab._field import Field
-from cnnlab._rules import RULES, Step, Tensor
+from cnnlab.arithmetic.field import Field
+from cnnlab.arithmetic.rules import RULES, Step, Tensor
 
 BYTES_PER_NUMBER = 4  # float32
 

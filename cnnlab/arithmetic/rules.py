@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cnnlab import arithmetic
-from cnnlab._field import Field, merge
+from cnnlab.arithmetic.field import Field, merge
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-    from cnnlab._table import Table
+    from cnnlab.arithmetic.graph import Table
 
 
 def padding_amounts(
@@ -269,9 +269,9 @@ def table(model: "keras.Model") -> "Table":
         ValueError: for a model without a graph of layers (not built, subclassed),
             with an open input size, or with a layer that has no formula here.
     """
-    from cnnlab import _table  # it builds on this module
+    from cnnlab.arithmetic import graph  # it builds on this module
 
-    return _table.table(model)
+    return graph.table(model)
 
 
 def _area(size: int | Sequence[int]) -> int:
