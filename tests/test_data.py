@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlab import data, fetch, flowers, sources
+from cnnlab import data, fetch
+from cnnlab.data import flowers, sources
 
 MANIFEST = Path(__file__).parent.parent / "data" / "manifest.json"
 COURSE_DATA = os.environ.get("CNNLAB_DATA")

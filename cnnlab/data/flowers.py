@@ -20,7 +20,7 @@ from PIL import Image
 
 from cnnlab import fetch
 from cnnlab._progress import Line
-from cnnlab.sources import FLOWER_PHOTOS, PARTS, Arrays
+from cnnlab.data.sources import FLOWER_PHOTOS, PARTS, Arrays
 
 CLASSES = FLOWER_PHOTOS.class_names
 _Photo = tuple[str, bytes]  # "train/daisy/name.jpg" and the file's content

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab import fetch
-from cnnlab.sources import PARTS, SOURCES, Arrays, Source, read_npz
+from cnnlab.data.sources import PARTS, SOURCES, Arrays, Source, read_npz
 
 _UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 

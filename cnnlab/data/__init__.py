@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlab import fetch, flowers, places
-from cnnlab._standins import STAND_INS, digits, stratified
-from cnnlab.places import Found, available
-from cnnlab.sources import SOURCES
+from cnnlab import fetch
+from cnnlab.data import flowers, places
+from cnnlab.data.places import Found, available
+from cnnlab.data.sources import SOURCES
+from cnnlab.data.standins import STAND_INS, digits, stratified
 
 __all__ = ["NAMES", "Dataset", "Found", "available", "load", "split"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnlab import shapes
-from cnnlab.sources import Arrays
+from cnnlab.data.sources import Arrays
 
 
 class StandIn(NamedTuple):
