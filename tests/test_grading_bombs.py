@@ -83,10 +83,13 @@ def test_fork_bomb(kernel, neighbour, bomb):
 def test_thread_bomb(kernel, neighbour):
     source = """
         import threading, time
-        while True:
-            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        try:
+            while True:
+                threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        except RuntimeError:
+            print(threading.active_count())
         """
-    assert error(kernel, source) == "RuntimeError"
+    assert int(run(kernel, source)) <= 128
 
 
 def test_output_is_bounded(kernel, neighbour):
