@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   cnnlab:
-#     title: Convolution by hand  # ruff: noqa: E501, F821
+#     title: Convolution by hand
 # ---
 
 # %% [markdown]
