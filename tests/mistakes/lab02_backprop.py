@@ -1,0 +1,375 @@
+"""Mistakes and variants of lab 2; README.md in this folder explains the format.
+
+More faults of `forward`, `backward` and `sgd_epoch` are in test_perceptron_checks.py
+and test_sgd_checks.py.
+"""
+
+UPDATE = "w, b, wrong = w + y_i * x_i, b + y_i, wrong + 1"
+POWERS = "powers = np.exp(z - np.max(z, axis=-1, keepdims=True))"
+SQUARES = "return np.mean(np.sum((y - f) ** 2, axis=1))"
+BINARY = "return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))"
+CLIP = "p = np.clip(p, EPSILON, 1 - EPSILON)"
+MANY = "return -np.mean(np.sum(y * np.log(np.maximum(p, EPSILON)), axis=1))"
+LAYER = "a[k] = h[k - 1] @ W[k].T + b[k]"
+COPY = 'x = np.array(x, dtype="float64")  # a copy'
+QUOTIENT = "gradient[i] = (above - below) / (2 * step)"
+SIZE = "size = np.maximum(np.abs(analytic) + np.abs(numeric), 1e-8)"
+DW, DB = "dW[k] = delta.T @ h[k - 1] / len(delta)", "db[k] = delta.mean(axis=0)"
+SLOPE, DOWN = "delta = delta * dphi(a[k - 1])", "delta = delta @ W[k]"
+STEP_W = "W = {k: W[k] - learning_rate * dW[k] for k in W}"
+STEP_B = "b = {k: b[k] - learning_rate * db[k] for k in b}"
+ORDER = "order = rng.permutation(len(x))"
+ALONE = "yourself"
+
+PERCEPTRON_VECTORS = """
+def neuron(x, w, b, phi):
+    return phi(np.dot(x, w) + b)
+
+
+def perceptron(x, y, epochs):
+    theta = np.zeros(x.shape[1] + 1)
+    extended = np.c_[x, np.ones(len(x))]
+    mistakes = np.zeros(epochs, int)
+    for epoch in range(epochs):
+        for i in range(len(x)):
+            if np.sign(extended[i] @ theta) != y[i]:
+                theta += y[i] * extended[i]
+                mistakes[epoch] += 1
+    return theta[:-1], theta[-1], list(mistakes)
+"""
+SOFTMAX_LOG = """
+def softmax(z):
+    z = np.asarray(z, float)
+    top = z.max(-1)[..., None]
+    return np.exp(z - top - np.log(np.exp(z - top).sum(-1))[..., None])
+"""
+LOSSES_LOOPS = """
+def squared_error(y, f):
+    return sum(sum((u - v) ** 2 for u, v in zip(a, b)) for a, b in zip(y, f)) / len(y)
+
+
+def binary_cross_entropy(y, p):
+    right = np.where(y == 1, p, 1 - p)
+    return np.mean(-np.log(np.clip(right, 1e-15, None)))
+
+
+def cross_entropy(y, p):
+    right = p[np.arange(len(y)), y.argmax(1)]
+    return -np.log(np.clip(right, 1e-12, 1 - 1e-12)).sum() / len(p)
+"""
+FORWARD_LISTS = """
+def forward(x, W, b, phi):
+    a, h = [None], [x]
+    for k in range(1, len(W) + 1):
+        a.append(np.einsum("ui,ni->nu", W[k], h[-1]) + b[k])
+        h.append(phi(a[-1]))
+    return a, h[:-1]
+"""
+DIFFERENCES_COPIES = """
+def numerical_gradient(f, x, step=1e-5):
+    x = np.asarray(x).astype(float)
+    ways = step * np.eye(x.size).reshape(-1, *x.shape)
+    return np.array([(f(x + e) - f(x - e)) / 2 / step for e in ways]).reshape(x.shape)
+
+
+def relative_error(analytic, numeric):
+    worst = 0.0
+    for u, v in zip(np.ravel(analytic), np.ravel(numeric)):
+        worst = max(worst, abs(u - v) / max(abs(u) + abs(v), 1e-8))
+    return worst
+"""
+JACOBIAN = """
+def squared_error_gradient(y, f):
+    return -2 * (y - f)
+
+
+def cross_entropy_gradient(y, p):
+    rows = []
+    for truth, q in zip(y, p):
+        jacobian = np.diag(q) - np.outer(q, q)
+        rows.append(jacobian @ (-truth / np.maximum(q, 1e-300)))
+    return np.array(rows)
+"""
+BACKWARD_EINSUM = """
+def backward(delta, W, a, h, dphi):
+    n, deltas = len(delta), {len(W): delta}
+    for k in range(len(W), 1, -1):
+        deltas[k - 1] = np.einsum("nu,ui->ni", deltas[k], W[k]) * dphi(a[k - 1])
+    dW = {k: np.einsum("nu,ni->ui", deltas[k], h[k - 1]) / n for k in W}
+    return dW, {k: deltas[k].sum(0) / n for k in W}, deltas[1] @ W[1]
+"""
+BACKWARD_LOOPS = """
+def backward(delta, W, a, h, dphi):
+    dW = {k: np.zeros(W[k].shape) for k in W}
+    db = {k: np.zeros(len(W[k])) for k in W}
+    dx = np.zeros(h[0].shape)
+    for i in range(len(delta)):
+        d = delta[i]
+        for k in range(len(W), 0, -1):
+            dW[k] += np.outer(d, h[k - 1][i]) / len(delta)
+            db[k] += d / len(delta)
+            d = W[k].T @ d
+            if k > 1:
+                d = d * dphi(a[k - 1][i])
+        dx[i] = d
+    return dW, db, dx
+"""
+SGD_IN_PLACE = """
+def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):
+    order = np.arange(len(x))
+    rng.shuffle(order)
+    for batch in np.split(order, range(batch_size, len(x), batch_size)):
+        dW, db = gradients(x[batch], y[batch], W, b)
+        for k in W:
+            W[k] -= learning_rate * dW[k]
+            b[k] -= learning_rate * db[k]
+    return W, b
+"""
+
+MISTAKES = [
+    ("phi_forgotten", "perceptron", "phi(x @ w + b)", "x @ w + b", "apply phi"),
+    ("no_bias", "perceptron", "phi(x @ w + b)", "phi(x @ w)", "add b"),
+    ("never_starts", "perceptron", "x_i + b) <= 0", "x_i + b) < 0", "ever learned"),
+    ("always", "perceptron", "<= 0:", "<= 9e9:", "change for right answers"),
+    (
+        "pushed_away",
+        "perceptron",
+        UPDATE,
+        "w, b, wrong = w - y_i * x_i, b - y_i, wrong + 1",
+        "pushed the wrong way",
+    ),
+    (
+        "bias_still",
+        "perceptron",
+        UPDATE,
+        "w, wrong = w + y_i * x_i, wrong + 1",
+        "The bias is never changed",
+    ),
+    (
+        "counted_on",
+        "perceptron",
+        "mistakes.append(wrong)",
+        "mistakes.append(wrong + sum(mistakes))",
+        "zero in each epoch",
+    ),
+    ("no_shift", "softmax", POWERS, "powers = np.exp(z)", "exp(1000) overflows"),
+    (
+        "shift_of_the_batch",
+        "softmax",
+        POWERS,
+        "powers = np.exp(z - np.max(z))",
+        "a largest score of its own",
+    ),
+    (
+        "over_the_examples",
+        "softmax",
+        "return powers / np.sum(powers, axis=-1, keepdims=True)",
+        "return powers / np.sum(powers, axis=0)",
+        "sum to 1 over the examples",
+    ),
+    (
+        "over_all",
+        "softmax",
+        "return powers / np.sum(powers, axis=-1, keepdims=True)",
+        "return powers / np.sum(powers)",
+        "sum to 1 over the whole batch",
+    ),
+    (
+        "in_place",
+        "softmax",
+        POWERS,
+        "z -= np.max(z, axis=-1, keepdims=True); powers = np.exp(z)",
+        "Work on a copy",
+    ),
+    (
+        "library",
+        "softmax",
+        POWERS,
+        "import scipy.special; return scipy.special.softmax(z, axis=-1)",
+        ALONE,
+    ),
+    ("mean_of_all", "losses", SQUARES, "return np.mean((y - f) ** 2)", "mean over all"),
+    ("sum", "losses", SQUARES, "return np.sum((y - f) ** 2)", "sum over the examples"),
+    (
+        "half_the_formula",
+        "losses",
+        BINARY,
+        "return -np.mean(y * np.log(p))",
+        "for y = 0",
+    ),
+    ("log2", "losses", BINARY, BINARY.replace("log", "log2"), "base 2"),
+    ("sign", "losses", BINARY, BINARY.replace("-np", "np"), "mind the sign"),
+    ("log_of_0", "losses", CLIP, "", "log(0) is -inf"),
+    (
+        "mean_over_classes",
+        "losses",
+        MANY,
+        "return -np.mean(y * np.log(np.maximum(p, EPSILON)))",
+        "over the wrong number",
+    ),
+    ("bias_left_out", "forward", LAYER, LAYER[:-7], "the bias b is left out"),
+    ("untransposed", "forward", LAYER, LAYER.replace(".T", ""), "transpose of W"),
+    ("linear", "forward", "h[k] = phi(a[k])", "h[k] = a[k]", "phi is left out"),
+    (
+        "phi_at_the_output",
+        "forward",
+        "del h[len(W)]  # the output layer has no phi",
+        "a[k] = h.pop(k)",
+        "a[3] is wrong",
+    ),
+    (
+        "one_sided",
+        "gradient_check",
+        {
+            "below = f(x)": "x[i] = kept; below = f(x)",
+            QUOTIENT: QUOTIENT[:-10] + "step",
+        },
+        None,
+        "one-sided",
+    ),
+    (
+        "half",
+        "gradient_check",
+        QUOTIENT,
+        QUOTIENT.replace("(2 * step)", "step"),
+        "over the distance between",
+    ),
+    (
+        "not_put_back",
+        "gradient_check",
+        "        x[i] = kept\n",
+        "",
+        "More than one entry",
+    ),
+    ("float32", "gradient_check", COPY, "x = np.array(x)", "with 7 digits"),
+    (
+        "own_step",
+        "gradient_check",
+        COPY,
+        COPY.replace("  # a copy", "; step = 1e-5"),
+        "The given step is not used",
+    ),
+    ("zero_by_zero", "gradient_check", SIZE, SIZE[:-1].replace("1e-8", "0)"), "is nan"),
+    ("absolute", "gradient_check", SIZE, "size = 1", "Entry by entry"),
+    ("truth_minus", "output_gradients", "return p - y", "return y - p", "its sign"),
+    ("no_two", "output_gradients", "2 * (f - y)", "(f - y)", "factor 2 of the square"),
+    (
+        "the_slide",
+        "output_gradients",
+        "return p - y",
+        "return -2 * (y - p) * p * (1 - p)",
+        "as if of a single output",
+    ),
+    ("for_p", "output_gradients", "return p - y", "return -y / p", "not yet for a"),
+    (
+        "mean_too_early",
+        "output_gradients",
+        "return p - y",
+        "return (p - y) / len(y)",
+        "number of examples once too often",
+    ),
+    (
+        "transposed",
+        "backward",
+        DW,
+        "dW[k] = h[k - 1].T @ delta / len(delta)",
+        "transposed",
+    ),
+    ("dw_sum", "backward", DW, DW[:-13], "lacks its factor"),
+    ("db_sum", "backward", DB, "db[k] = delta.sum(axis=0)", "db[3] is wrong: it is 3"),
+    ("db_axis", "backward", DB, "db[k] = delta.mean(axis=1)", "the wrong axis"),
+    ("db_omitted", "backward", DB, "pass", "db[3] is wrong: it is missing"),
+    (
+        "sign",
+        "backward",
+        DW,
+        DW.replace("delta.T", "-delta.T"),
+        "dW[3] is wrong: its sign",
+    ),
+    ("no_slope", "backward", SLOPE, "pass", "derivative of the activation is left"),
+    (
+        "slope_of_h",
+        "backward",
+        SLOPE,
+        SLOPE.replace("a[k", "h[k"),
+        "dphi was given h",
+    ),
+    (
+        "sigmoid_only",
+        "backward",
+        SLOPE,
+        "delta = delta * h[k - 1] * (1 - h[k - 1])",
+        "derivative of the sigmoid",
+    ),
+    ("w_transposed", "backward", DOWN, f"{DOWN}.T", "through the transpose"),
+    (
+        "stepped_in_the_loop",
+        "backward",
+        SLOPE,
+        f"{SLOPE}; W[k] -= 0.1 * dW[k]",
+        "inside the loop",
+    ),
+    (
+        "dx_mean",
+        "backward",
+        "return dW, db, delta",
+        "return dW, db, delta / len(delta)",
+        "dx is wrong",
+    ),
+    ("biases_still", "sgd_epoch", STEP_B, "pass", "step of b[1] is wrong"),
+    (
+        "uphill",
+        "sgd_epoch",
+        STEP_W,
+        STEP_W.replace("] - ", "] + "),
+        "its sign is wrong",
+    ),
+    (
+        "rate_twice",
+        "sgd_epoch",
+        STEP_W,
+        STEP_W.replace("rate *", "rate * learning_rate *"),
+        "multiplied in twice",
+    ),
+    (
+        "divided_again",
+        "sgd_epoch",
+        STEP_W,
+        STEP_W.replace("dW[k]", "dW[k] / len(batch)"),
+        "divided by the number of examples",
+    ),
+    (
+        "last_batch_lost",
+        "sgd_epoch",
+        "range(0, len(x), batch_size)",
+        "range(0, len(x) - batch_size + 1, batch_size)",
+        "are batches of 4, 4 and 2",
+    ),
+    ("sorted", "sgd_epoch", ORDER, "order = np.arange(len(x))", "the same order"),
+    (
+        "with_replacement",
+        "sgd_epoch",
+        ORDER,
+        "order = rng.integers(0, len(x), len(x))",
+        "without replacement",
+    ),
+    (
+        "labels_astray",
+        "sgd_epoch",
+        "y[batch]",
+        "y[first : first + batch_size]",
+        "labels went astray",
+    ),
+]
+VARIANTS = [
+    ("extended_vectors", "perceptron", None, PERCEPTRON_VECTORS),
+    ("through_logarithms", "softmax", None, SOFTMAX_LOG),
+    ("loops_and_indices", "losses", None, LOSSES_LOOPS),
+    ("lists_and_einsum", "forward", None, FORWARD_LISTS),
+    ("h_of_the_output_kept", "forward", "del h[len(W)]", "pass"),
+    ("copies", "gradient_check", None, DIFFERENCES_COPIES),
+    ("whole_jacobian", "output_gradients", None, JACOBIAN),
+    ("deltas_first", "backward", None, BACKWARD_EINSUM),
+    ("one_example_at_a_time", "backward", None, BACKWARD_LOOPS),
+    ("in_place", "sgd_epoch", None, SGD_IN_PLACE),
+]
