@@ -260,7 +260,10 @@ def test_moved_names_what_trains():
     model = sequential()
     model.compile("sgd", "sparse_categorical_crossentropy")
     everything = ["bias (4,)", "bias (6,)", "kernel (3, 3, 1, 4)", "kernel (36, 6)"]
+    before = model.get_weights()
     assert probes.moved(model, X, Y) == everything
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
     model.layers[0].trainable = False
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert probes.moved(model, X, Y) == ["bias (6,)", "kernel (36, 6)"]
@@ -319,7 +322,7 @@ def test_a_normalization_layer_keeps_what_it_has_seen():
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is that run")
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
 def test_some_of_this_on_the_jax_backend():
-    some = "Subclassed or functional or names_what_trains or (nothing and moved)"
+    some = "Subclassed or functional or names_what_trains"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, __file__, "-k", some],
