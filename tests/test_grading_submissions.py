@@ -421,6 +421,15 @@ def test_names_are_fit_to_be_shown(tmp_path):
     assert set(found(tmp_path).values()) == {"x = 1"}
 
 
+def test_names_that_look_alike_stay_apart(tmp_path):
+    names = ["a b", "a\u00a0b", "a\x01", "a\x02", "a?"]
+    for name in names:
+        put(tmp_path, {f"{name}/lab.ipynb": TEXT})
+    handed_in = collect(tmp_path)
+    assert len({s.path for s in handed_in}) == len(names)
+    assert len({s.student for s in handed_in}) == len(names)
+
+
 def test_a_zip_full_of_notebooks_needs_a_person(tmp_path):
     many = {f"{n}.ipynb": TEXT for n in range(1000)}
     put(tmp_path, {"ann.zip": pack(many)})

@@ -108,11 +108,11 @@ def collect(root: str | Path) -> list[Submission]:
         accounts[key] = name, account
         files[key] += [file] if file and len(files[key]) <= FILES_LIMIT else []
         problems[key] += [problem] if problem else []
-    names = [name for name, _ in accounts.values()]
+    names = [_shown(name) for name, _ in accounts.values()]
     return [
         Submission(
-            _shown(name if names.count(name) == 1 else key),
-            _shown(key),
+            _shown(name) if names.count(_shown(name)) == 1 else _unique(key),
+            _unique(key),
             tuple(files[key]),
             _shown("; ".join(problems[key][:FILES_LIMIT])),
             account,
@@ -130,7 +130,13 @@ def _student(entry: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """Fit for a page, a table, a terminal."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def _unique(key: str) -> str:
+    """The same, and never the same for two keys."""
+    return key if key.isprintable() else ascii(key)[1:-1]
 
 
 def _ends(name: str, suffix: str) -> bool:
