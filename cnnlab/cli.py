@@ -109,7 +109,7 @@ def grade_folder(
     lab, submissions, out, *, seed, executor, marks=None, sandbox=True, quiet=False
 ):
     """Grade a folder into `out`, with progress and a summary on the screen."""
-    from cnnlab.grading import batch, box, csvs, report, warm
+    from cnnlab.grading import batch, box, csvs, kernels, reference, report, warm
     from cnnlab.grading import submissions as handed_in
 
     found = _usage(handed_in.collect, submissions)
@@ -137,6 +137,8 @@ def grade_folder(
             )
     except (box.IsolationError, ValueError) as error:
         raise click.UsageError(str(error)) from None
+    except (reference.SolutionError, kernels.KernelsDied) as error:
+        raise click.ClickException(str(error)) from None
     if marks:
         given = _usage(csvs.read_marks, marks, results)
         results = csvs.apply_marks(results, given)
@@ -160,7 +162,7 @@ def _run_seed(out: Path, seed: int | None, resume) -> int:
 
     old = _usage(journal_seed, out)
     if old is None:
-        return secrets.randbits(32) if seed is None else seed
+        return secrets.randbits(64) if seed is None else seed
     if not resume:
         raise click.UsageError(
             f"{out} holds a run. Say --resume to go on with it, or choose another -o."

@@ -122,6 +122,19 @@ def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
     assert "marks.csv:2" in wrong.output
 
 
+def test_a_solution_that_fails_is_named_and_nothing_is_graded(
+    folders, handed_in, tmp_path
+):
+    source = folders[0] / "lab00_tiny.py"
+    text = source.read_text().replace("// strides + 1", "// 0")
+    source.write_text(text)
+    line = text[: text.index('check="output_size"')].count("\n") + 1
+    result = run("grade", source, handed_in, "-o", tmp_path / "out", "--no-sandbox")
+    assert result.exit_code == 1
+    assert f"lab00_tiny.py:{line}: the solution fails" in result.output
+    assert journal.read(tmp_path / "out" / "results.jsonl")[1] == []
+
+
 def test_grade_of_an_empty_folder_is_a_usage_error(tmp_path):
     (tmp_path / "none").mkdir()
     result = run("grade", TINY, tmp_path / "none", "-o", tmp_path / "out")
