@@ -205,7 +205,7 @@ MISTAKES = [
         "losses",
         MANY,
         "return -np.mean(y * np.log(np.maximum(p, EPSILON)))",
-        "over the wrong number",
+        "over classes and examples",
     ),
     ("bias_left_out", "forward", LAYER, LAYER[:-7], "the bias b is left out"),
     ("untransposed", "forward", LAYER, LAYER.replace(".T", ""), "transpose of W"),
@@ -213,8 +213,8 @@ MISTAKES = [
     (
         "phi_at_the_output",
         "forward",
-        "del h[len(W)]  # the output layer has no phi",
-        "a[k] = h.pop(k)",
+        "return a, h",
+        "a[k] = phi(a[k]); return a, h",
         "a[3] is wrong",
     ),
     (
@@ -366,7 +366,7 @@ VARIANTS = [
     ("through_logarithms", "softmax", None, SOFTMAX_LOG),
     ("loops_and_indices", "losses", None, LOSSES_LOOPS),
     ("lists_and_einsum", "forward", None, FORWARD_LISTS),
-    ("h_of_the_output_kept", "forward", "del h[len(W)]", "pass"),
+    ("h_of_the_output_kept", "forward", "if k < len(W):", "if True:"),
     ("copies", "gradient_check", None, DIFFERENCES_COPIES),
     ("whole_jacobian", "output_gradients", None, JACOBIAN),
     ("deltas_first", "backward", None, BACKWARD_EINSUM),
