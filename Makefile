@@ -16,11 +16,14 @@ help:
 demo: $(VENV)/.installed box
 	$(BIN)/cnnlab demo
 
+# Two workers of one thread each: they do not wait for each other's.
+test: export OMP_NUM_THREADS = 1
+test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(VENV)/.tested box lint
 	$(BIN)/cnnlab build --check
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(BIN)/python -m pytest -n 2 \
-	    --nbval-lax --nbval-cell-timeout=300 solutions
+	    --nbval-lax --nbval-cell-timeout=300 --dist loadfile solutions
 
 test-jax: $(VENV)/.tested
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 tests/test_models.py \
