@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from boxed import SECONDS, children, open_or_skip, processes, run
+from boxed import SECONDS, children, open_or_skip, run
 
 from cnnlab.grading import parent, warm
 from cnnlab.grading.kernels import KernelsDied, PlainKernels
@@ -57,11 +57,9 @@ def plain():
         yield kernel
 
 
-def the_parent() -> int:
+def the_parent(boxed) -> int:
     """The process number, on this machine, of the boxed, pre-imported parent."""
-    found = children(os.getpid()) & set(processes("cnnlab.grading.forkserver"))
-    (outer,) = (p for p in found if Path(f"/proc/{p}/comm").read_text() == "bwrap\n")
-    (inner,) = children(outer)  # process 1 of the box
+    (inner,) = children(boxed._parent._process.pid)  # process 1 of the box
     return min(children(inner))
 
 
@@ -156,7 +154,7 @@ def test_death_of_the_parent_is_nobodys_zero(boxed):
     with boxed.start() as kernel, ThreadPoolExecutor() as pool:
         running = pool.submit(kernel.execute, "import time; time.sleep(60)", SECONDS)
         time.sleep(0.2)
-        os.kill(the_parent(), signal.SIGKILL)
+        os.kill(the_parent(boxed), signal.SIGKILL)
         with pytest.raises(KernelsDied, match="parent is gone"):
             running.result()
     with boxed.start() as kernel:  # of a new parent
@@ -165,7 +163,7 @@ def test_death_of_the_parent_is_nobodys_zero(boxed):
 
 def test_parent_that_does_not_answer_is_replaced(boxed, monkeypatch):
     boxed.start().close()
-    old = the_parent()
+    old = the_parent(boxed)
     monkeypatch.setattr(parent, "_FORK_LIMIT", 1)
     os.kill(old, signal.SIGSTOP)
     with boxed.start() as kernel:

@@ -41,8 +41,9 @@ def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:
             arguments += ["--cap-add", capability]
     else:
         arguments += ["--unshare-user"]
-    arguments += ["--perms", "1777", "--tmpfs", "/tmp"]
     arguments += ["--dev", "/dev", "--proc", "/proc"]
+    for folder in ("/tmp", "/dev/shm"):
+        arguments += ["--perms", "1777", "--tmpfs", folder]
     visible = _visible(readable)
     for folder in dict.fromkeys(f for p in visible for f in reversed(p.parents)):
         arguments += ["--perms", "0755", "--dir", str(folder)]

@@ -75,8 +75,8 @@ class Parent:
             body, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
         except OSError as error:
             raise self._died(str(error)) from None
-        if not body:
-            raise self._died("it ended")
+        if body != b"done":
+            raise self._died(body.decode(errors="replace") or "it ended")
         return fds[0] if fds else None
 
     def _died(self, why: str) -> KernelsDied:

@@ -44,12 +44,12 @@ def _say_once(log, why: str) -> None:
     log.warning("cnnlab: an ordinary kernel instead of a warm one: %s", why)
 
 
-def install_kernelspec(*, user: bool = True, prefix: str | None = None) -> Path:
+def install_kernelspec(prefix: str | None = None) -> Path:
     """Make "Python 3 (cnnlab warm)" known to Jupyter; the folder of its kernelspec.
 
     Args:
-        user: for this user, not for everyone on the machine.
-        prefix: an environment to install into instead, such as `sys.prefix`.
+        prefix: the environment to install into, such as `sys.prefix`; default: for
+            this user, whatever the environment.
     """
     ordinary = get_kernel_dict()
     provisioner = {"provisioner_name": KERNEL_NAME}
@@ -60,6 +60,6 @@ def install_kernelspec(*, user: bool = True, prefix: str | None = None) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         source = write_kernel_spec(Path(folder) / KERNEL_NAME, overrides=changes)
         installed = KernelSpecManager().install_kernel_spec(
-            source, KERNEL_NAME, user=user and prefix is None, prefix=prefix
+            source, KERNEL_NAME, user=prefix is None, prefix=prefix
         )
     return Path(installed)
