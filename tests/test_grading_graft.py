@@ -387,7 +387,9 @@ def test_what_is_not_forbidden(cells):
     cells[find(cells, SIZE)]["source"] = RIGHT + "\n    np.convolve([1], [1])"
     cells[find(cells, CORRELATE)]["source"] = SLIDE + "\n# not np.convolve, nor scipy"
     cells.append(code("print(np.convolve([1], [2]), correlate([1], [1]))"))
-    cells.append(code("from cnnlab import data\nx = data.load(1)\nx.flag = 1\nsetattr()"))
+    cells.append(
+        code("from cnnlab import data\nx = data.load(1)\nx.flag = 1\nsetattr()")
+    )
     assert used(cells) == []
 
 

@@ -46,7 +46,7 @@ def grade(lab: Lab, reference: Reference, submission: Submission, processes):
             written=tuple(_written(steps)),
             notes=tuple(_line(note) for note in notes),
             seconds=time.monotonic() - start,
-        cell_seconds=sum(reply.seconds for reply in run if reply),
+            cell_seconds=sum(reply.seconds for reply in run if reply),
             notebook=_executed(lab, steps, run),
         )
     except Unreadable as error:

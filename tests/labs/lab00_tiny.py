@@ -10,12 +10,14 @@
 
 # %%
 import numpy as np
+
 from cnnlab.checks import check, close, equal, forbid
 
 budget = 3
 
 # %% [markdown]
 # ## 1. Output size
+
 
 # %% exercise="output_size" points=4
 def output_size(size, kernel_size, strides=1):
@@ -43,6 +45,7 @@ def output_size_rounds_down():
 rng = np.random.default_rng(seed)
 cases = rng.integers([8, 1, 1], [64, 8, 4], size=(20, 3))
 [output_size(int(n), int(k), int(s)) for n, k, s in cases]
+
 
 # %% exercise="correlate" points=6 forbid=["np.convolve", "np.correlate", "scipy"]
 def correlate(x, kernel):
