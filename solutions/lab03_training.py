@@ -960,7 +960,7 @@ print(f"He and ReLU, layers 2 to 10: {he_start.min():.2f} to {he_start.max():.2f
 prediction = "too small: ...; right: ...; too large: ..."
 
 # %%
-STEPS = train.budget(smoke=150, cpu=600, gpu=600)
+STEPS = train.budget(smoke=100, cpu=600, gpu=600)
 left, right = axes = panels(2)
 RATES = {
     0.001: (BLUE, ":"),
@@ -1195,7 +1195,7 @@ def follow(weights, y, rounds, pull=None, rate=0.1):
     return weights, history
 
 
-ROUNDS = train.budget(smoke=15, cpu=60, gpu=60)
+ROUNDS = train.budget(smoke=8, cpu=60, gpu=60)
 begin = start((196, 128, 10), "he", np.random.default_rng(0))
 by_heart, sense = follow(begin, y_few, ROUNDS)
 _, senseless = follow(begin, diced, ROUNDS)
@@ -2282,7 +2282,7 @@ LABELS = y_train[:600].copy()
 rng = np.random.default_rng(0)
 wrong = rng.random(600) < 0.3
 LABELS[wrong] = rng.integers(0, 10, wrong.sum())
-EPOCHS, EAGER = train.budget(smoke=(2, True), cpu=(60, False), gpu=(60, False))
+EPOCHS, EAGER = train.budget(smoke=(1, True), cpu=(60, False), gpu=(60, False))
 histories, found = {}, {}
 for name, build in (
     ("plain", plain),
