@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   cnnlab:
-#     title: Neurons and backpropagation  # ruff: noqa: F821
+#     title: Neurons and backpropagation
 # ---
 
 # %% [markdown]

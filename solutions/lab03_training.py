@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   cnnlab:
-#     title: Training well  # ruff: noqa: E501, F821
+#     title: Training well
 # ---
 
 # %% [markdown]
