@@ -15,7 +15,7 @@ from cnnlab.probes import describe, respond
 
 
 def same_network(build, right, mistakes: dict | None = None, *hints: str) -> None:
-    """Fail unless `build()` gives a classifier that does what the one of `right()` does.
+    """Fail unless `build()` gives a classifier that does what that of `right()` does.
 
     Args:
         build: the student's function; called twice, since each call must build anew.
@@ -39,7 +39,7 @@ def same_network(build, right, mistakes: dict | None = None, *hints: str) -> Non
     if not _alike(received, respond(reference, x)):
         said = _named(received, x, activation_slips(right) | mistakes)
         raise Failure(
-            f"{name}() has the right number of weights, but they do something else. "
+            f"{name}() has the right number of weights, but they do something else."
             f"{said}\n{_read(model)}",
             "Compare activations, pooling and strides with the table, layer by layer.",
             *hints,
@@ -75,7 +75,7 @@ def _named(received: np.ndarray, x: np.ndarray, mistakes: dict) -> str:
     """Which mistake makes a network respond like this, as a sentence, or nothing."""
     for what, build in mistakes.items():
         if callable(build) and _alike(received, respond(build(), x, classifier=True)):
-            return f"It answers like the right network {what}."
+            return f" It answers like the right network {what}."
     return ""
 
 
@@ -150,6 +150,7 @@ def _read(model) -> str:
         strides = row.get("strides") if row.get("filters") else None
         facts = [str(size)] if size else []
         facts += ["strides"] if strides and np.max(strides) > 1 else []
-        facts += [f for f in (row.get("padding"), row["activation"]) if f]
+        facts += ["same"] if row.get("padding") == "same" else []
+        facts += [row["activation"]] if row["activation"] else []
         words.append(f"{row['kind']}({', '.join(facts)})" if facts else row["kind"])
-    return f"Read from your model: {' > '.join(words)}"
+    return f"Read from your layers: {' > '.join(words)}"

@@ -60,7 +60,7 @@ def twice(z):
         (spoiled("out", "relu"), "with a ReLU on its output"),
         (spoiled("out", twice), "with the softmax applied twice"),
         (lambda: right("relu"), "with ReLU"),
-        (lambda: right("gelu"), "Conv2D(3, valid, gelu)"),
+        (lambda: right("gelu"), "Conv2D(3, gelu)"),
         (lambda: right(filters=7), "with 7 filters"),
         (lambda: right(filters=6), "No layer has as many weights as C1 should"),
         (lambda: right(flatten=False), "Flatten"),

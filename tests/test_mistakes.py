@@ -1,0 +1,164 @@
+"""Every mistake loses its points and gets a hint that names it; every variant does not.
+
+The patched answers go through the real grader, in warm kernels, two at a time. To
+save time each runs only with the cells that its exercise needs; the first mistake and
+the first variant of an exercise also with those of every exercise that uses its answer.
+"""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import pytest
+from parts import dependents, part
+
+from cnnlab import lab
+from cnnlab.grading.grade import grade
+from cnnlab.grading.reference import make_reference
+from cnnlab.grading.submissions import File, Submission
+from cnnlab.grading.warm import open_kernels
+
+HERE = Path(__file__).parent
+SOLUTIONS = HERE.parent / "solutions"
+TABLES = sorted((HERE / "mistakes").glob("lab*.py"))
+
+pytestmark = pytest.mark.xdist_group("mistakes")  # one reference, one pool of kernels
+
+
+@dataclass(frozen=True)
+class Case:
+    """A patch of a lab's answers, and what the page must say; nothing of a variant."""
+
+    lab: str
+    exercise: str
+    old: str | dict | None
+    new: str | None
+    wide: bool
+    words: str = ""
+
+
+def _table(path: Path):
+    spec = importlib.util.spec_from_file_location(f"mistakes_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _cases():
+    for path in TABLES:
+        table = _table(path)
+        for kind in ("MISTAKES", "VARIANTS"):
+            seen = set()
+            for name, exercise, old, new, *words in getattr(table, kind):
+                case = Case(path.stem, exercise, old, new, exercise not in seen, *words)
+                seen.add(exercise)
+                yield pytest.param(case, id=f"{path.stem[:5]}-{exercise}-{name}")
+
+
+CASES = list(_cases())
+
+
+@cache
+def _solved(name: str) -> lab.Lab:
+    return lab.read(SOLUTIONS / f"{name}.py")
+
+
+def _patched(case: Case) -> lab.Lab:
+    """The lab with another answer; every old text stands in its answers once."""
+    solved = _solved(case.lab)
+    cells = {cell.id: cell for cell in solved.cells}
+    patches = case.old if isinstance(case.old, dict) else {case.old: case.new}
+    for old, new in patches.items():
+        answers = [c for c in cells.values() if c.kind == "exercise"]
+        if old is None:
+            (answer,) = (c for c in answers if c.name == case.exercise)
+            cells[answer.id] = replace(answer, source=new)
+            continue
+        times = sum(c.source.count(old) for c in answers)
+        assert times == 1, f"{times} times in the answers of {case.lab}: {old!r}"
+        (answer,) = (c for c in answers if old in c.source)
+        cells[answer.id] = replace(answer, source=answer.source.replace(old, new))
+    return replace(solved, cells=tuple(cells.values()))
+
+
+def _concerned(case: Case, patched: lab.Lab) -> set[str]:
+    """What to grade: the exercise named, those edited; in a wide case their users."""
+    original = {cell.id: cell for cell in _solved(case.lab).cells}
+    edited = {c.name for c in patched.cells if c != original[c.id]}
+    users = {name for e in edited for name in dependents(patched, e)}
+    return {case.exercise} | edited | (users if case.wide else set())
+
+
+def _handed_in(patched: lab.Lab, folder: Path) -> Submission:
+    notebook = lab.solved(patched)
+    hidden = ("probe", "holdout")
+    notebook.cells = [c for c in notebook.cells if c.metadata.cnnlab.kind not in hidden]
+    path = folder / f"{patched.name}.ipynb"
+    nbformat.write(notebook, path)
+    return Submission("student", path.name, (File(path),))
+
+
+class _Grader:
+    """Grades cases in the order they were collected, two at a time."""
+
+    def __init__(self, processes, folder):
+        self._processes, self._folder = processes, folder
+        self._pool = ThreadPoolExecutor(2)
+        self._references, self._results = {}, {}
+
+    def submit(self, key: str, case: Case) -> None:
+        if case.lab not in self._references:
+            self._references[case.lab] = self._pool.submit(
+                make_reference, _solved(case.lab), self._processes, seed=len(CASES)
+            )
+        self._results[key] = self._pool.submit(self._grade, key, case)
+
+    def _grade(self, key: str, case: Case):
+        patched = _patched(case)
+        exercises = _concerned(case, patched)
+        folder = self._folder / key
+        folder.mkdir()
+        return grade(
+            part(_solved(case.lab), exercises),
+            self._references[case.lab].result(),
+            _handed_in(part(patched, exercises), folder),
+            self._processes,
+        )
+
+    def result(self, key: str):
+        return self._results.pop(key).result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def grader(request, tmp_path_factory):
+    with open_kernels(sandbox=False) as processes:
+        grader = _Grader(processes, tmp_path_factory.mktemp("mistakes"))
+        for item in request.session.items:
+            if item.path == Path(__file__) and "case" in getattr(
+                item, "fixturenames", ()
+            ):
+                grader.submit(item.callspec.id, item.callspec.params["case"])
+        yield grader
+        grader.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answer(request, grader, case):
+    result = grader.result(request.node.callspec.id)
+    assert result.status == "graded", result.reason
+    exercises = {e.name: e for e in result.exercises}
+    named = exercises.pop(case.exercise)
+    said = "\n".join((*named.messages, *named.hints))
+    if case.words:
+        assert named.points < named.max_points
+        assert case.words in said
+    else:
+        assert named.points == named.max_points, said
+    others = {e.name: e.messages for e in exercises.values() if e.points < e.max_points}
+    assert not others
