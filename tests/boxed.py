@@ -1,11 +1,13 @@
 """Shared by the tests of the box: kernels to attack, and what the host sees."""
 
 import os
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
+import cnnlab
 from cnnlab.grading.box import IsolationError
 from cnnlab.grading.warm import open_kernels
 
@@ -25,6 +27,13 @@ def run(kernel, source: str) -> str:
     reply = kernel.execute(textwrap.dedent(source), SECONDS)
     assert reply.status == "ok", reply
     return "".join(o.get("text", "") for o in reply.outputs).strip()
+
+
+def held_in_tmp(*shown: Path) -> list[str]:
+    """Names in the box's /tmp: none, unless what must be readable lies there."""
+    paths = [*shown, cnnlab.__file__, sys.prefix, sys.base_prefix]
+    parts = [Path(path).parts for path in paths]
+    return sorted({p[2] for p in parts if p[:2] == ("/", "tmp")})
 
 
 def error(kernel, source: str) -> str:

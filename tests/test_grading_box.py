@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from boxed import error, processes, run
+from boxed import error, held_in_tmp, processes, run
 
 from cnnlab.grading import box
 
@@ -46,10 +46,8 @@ def test_environment_holds_nothing_of_the_grader(shared):
 
 
 def test_temporary_folders_are_empty_and_its_own(kernels, kernel):
-    shown = [
-        n for n in os.listdir("/tmp") if str(kernels.shown).startswith(f"/tmp/{n}/")
-    ]
-    assert run(kernel, "print(os.listdir('/tmp'))") == str(shown)
+    held = held_in_tmp(kernels.shown)
+    assert run(kernel, "print(sorted(os.listdir('/tmp')))") == str(held)
     run(kernel, "open('/tmp/mine', 'w').write('x')")
     assert "mine" in run(kernel, "print(os.listdir('/dev/shm'))")
 
