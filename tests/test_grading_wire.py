@@ -298,3 +298,16 @@ def test_send_to_a_process_that_is_gone(pair):
     stream.close()
     with pytest.raises(wire.WireError, match="cannot send"):
         channel.send({"x": "x" * (1 << 20)})
+
+
+def test_a_message_of_very_many_parts_is_not_parsed():
+    ours, theirs = socket.socketpair()
+    body = b'{"value": [' + b"[]," * wire.MAX_PARTS + b"[]]}"
+    with ours, theirs:
+        sender = threading.Thread(
+            target=theirs.sendall, args=(struct.pack(">I", len(body)) + body,)
+        )
+        sender.start()
+        with pytest.raises(wire.WireError, match="parts"):
+            wire.Channel(ours).receive()
+        sender.join()

@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 MAX_MESSAGE = 32 << 20  # bytes
+MAX_PARTS = 500_000  # of a message; a parsed one takes far more memory than its text
 _DEPTH = 8  # of nested lists in a value
 _SEND_SECONDS = 60  # a process that does not take a message by then never will
 _INT_BITS = 4096  # larger ones do not print quickly
@@ -46,8 +47,12 @@ class Channel:
         (size,) = struct.unpack(">I", self._read(4, deadline))
         if size > MAX_MESSAGE:
             raise WireError(f"message of {size:,} bytes; at most {MAX_MESSAGE:,}")
+        body = self._read(size, deadline)
+        parts = sum(body.count(sign) for sign in (b",", b"[", b"{"))
+        if parts > MAX_PARTS:
+            raise WireError(f"message of {parts:,} parts; at most {MAX_PARTS:,}")
         try:
-            message = json.loads(self._read(size, deadline))
+            message = json.loads(body)
         except (ValueError, RecursionError):
             raise WireError("a message that is not JSON") from None
         if not isinstance(message, dict):
