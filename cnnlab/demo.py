@@ -53,6 +53,8 @@ def run(out: Path) -> None:
 def run_solved(source: lab.Lab, out: Path) -> Path:
     """Run every cell of the solved lab with a progress bar; keep the page as HTML."""
     notebook = lab.solved(source)
+    hidden = {cell.id for cell in source.of_kind("probe", "holdout")}
+    notebook.cells = [cell for cell in notebook.cells if cell.id not in hidden]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     with kernels.PlainKernels() as processes, screen.Progress(len(cells)) as bar:
         with processes.start(CNNLAB_BUDGET="cpu") as kernel:

@@ -142,7 +142,7 @@ def solved(lab: Lab) -> nbformat.NotebookNode:
     for cell in lab.cells:
         source, outputs = _split_expected(cell)
         if cell.kind in ("probe", "holdout"):
-            source = f"seed = 0  # while grading: secret, new for every run\n{source}"
+            source = f"seed = 0  # while grading: secret, new for every run\n{source};"
         node = _node(lab, cell, source, graded)
         if cell.kind in ("probe", "holdout"):
             node.metadata["tags"] = [*cell.tags, cell.kind]

@@ -159,7 +159,7 @@ plots.show(axes, alt="Twenty handwritten digits in two rows, 0 0 1 1 2 2 to 9 9.
 #   **validation** images answer that. Since you choose by them, the best result on them
 #   is a little too good;
 # - at the end, once: how good is what you have chosen? Only the **test** images can
-#   say. They stay in `mnist.x_test` until section 6, and nobody looks.
+#   say. They stay in `mnist.x_test` until section 7, and nobody looks.
 #
 # Two slides are wrong here, and both mistakes are common. Deck 001 ("Conclusion")
 # selects the best model on a test sample: that is what validation is for. Deck 004
@@ -399,9 +399,9 @@ plots.show(
 )
 
 # %% [markdown]
-# C5 sees the 32×32 pixels of the padded image: all of them. That is why LeCun called it
-# a convolution, and why `Flatten` and `Dense(120)` in its place do the same, with the
-# same number of parameters.
+# C5 sees the 32×32 pixels of the padded image, all of them, so `Flatten` and
+# `Dense(120)` in its place do the same, with the same number of parameters. LeCun still
+# called it a convolution: on larger images it would give a map, not a single value.
 #
 # ## 4. LeNet then
 #
@@ -730,15 +730,16 @@ for name, network in (("MLP", mlp), ("LeNet then", then)):
 # %% [markdown]
 # ## 6. LeNet now
 #
-# *Deck 000, "AlexNet vs LeNet", "Dropout Layer"; deck 001, "Dropout".* What AlexNet
-# changed in 2012 can be tried in small: ReLU instead of tanh, whose derivative vanishes
-# for large inputs; the maximum instead of the mean, which keeps the strongest response;
+# *Deck 000, "AlexNet vs LeNet", "Dropout Layer"; deck 001, "Dropout".* Some of what
+# AlexNet changed in 2012 can be tried in small (deck 001's "only ReLU is different" is
+# too short a list): ReLU instead of tanh, which is flat for large inputs, so that
+# gradients vanish; the maximum instead of the mean, which keeps the strongest response;
 # dropout against learning by heart.
 #
-# Dropout with rate $p$ sets each *unit* (not each weight, as deck 001 has it) to 0 with
-# probability $p$, at each training step anew. Deck 000 scales the weights down for
-# testing; Keras, like everyone today, scales the surviving units up by $1/(1-p)$ while
-# training, and does nothing when testing.
+# Dropout with rate $p$ sets each unit (not some weights, as deck 001 also says) to 0
+# with probability $p$, at each training step anew. Deck 000 scales the weights down for
+# testing, as the first dropout did; Keras scales the surviving units up by $1/(1-p)$
+# while training, and does nothing when testing.
 #
 # ### Exercise 6: `lenet_now` (2 points)
 #
@@ -1150,14 +1151,15 @@ plots.show(plots.samples(inputs, said, title=title), alt=alt)
 
 # %%
 c1 = keras.ops.relu(keras.ops.conv(inputs, kernel, padding="same") + bias)
-s2 = to_numpy(keras.ops.max_pool(c1, 2))
+s2 = to_numpy(layers.MaxPooling2D(2)(c1))
 rows = np.concatenate(list(to_numpy(c1)), axis=-1)  # (28, 28, 4 inputs * 6 maps)
 title = f"C1 of LeNet now ({mnist.name}), a row for each input"
 axes = plots.feature_maps(rows, layer=title, columns=6)
 alt = f"Maps of C1, 28 by 28 each: a row of six for each of {', '.join(names)}."
 plots.show(axes, alt=alt)
 
-axes = plots.feature_maps(s2[0], layer=f"S2, after pooling, of {names[0]}", columns=6)
+title = f"S2 of LeNet now ({mnist.name}), {names[0]} after pooling"
+axes = plots.feature_maps(s2[0], layer=title, columns=6)
 plots.show(axes, alt=f"Maps of S2 for {names[0]}: those of C1, at half the size.")
 
 flat = s2.reshape(4, -1)
