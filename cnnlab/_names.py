@@ -2,8 +2,12 @@
 
 import ast
 import re
+import threading
 
 SOURCE_LIMIT = 50_000  # characters; nothing longer is looked into
+# CPython up to 3.12 counts the depth of trees of all threads together, and raises
+# SystemError (AST constructor recursion depth mismatch) when two parse at once
+_ONE_AT_A_TIME = threading.Lock()
 _ALIASES = {"np": {"numpy"}, "tf": {"tensorflow"}, "plt": {"matplotlib.pyplot"}}
 _UNSEEN = "eval exec compile getattr globals vars __import__ importlib sys.modules "
 _UNSEEN += "builtins get_ipython __dict__ __builtins__ __globals__"
@@ -24,7 +28,8 @@ def parse(source: str) -> ast.Module | None:
         return None
     for text in (source, _without_magics(source)):
         try:
-            return ast.parse(text)
+            with _ONE_AT_A_TIME:
+                return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
     return None

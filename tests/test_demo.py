@@ -1,0 +1,75 @@
+"""The class of the demonstration: every kind of student gets the right score."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from cnnlab import cli, demo, lab
+
+SOURCE = cli.ROOT / "solutions" / f"{demo.LAB}.py"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo")
+    source = lab.read(SOURCE)
+    demo.make_class(source, out / "class")
+    executor = ThreadPoolExecutor(2)
+    graded = cli.grade_folder(
+        source,
+        out / "class",
+        out / "grades",
+        seed=demo.SEED,
+        executor=executor,
+        sandbox=False,
+        quiet=True,
+    )
+    return {r.student: r for r in graded}
+
+
+def lost(result) -> dict[str, str]:
+    """Exercises that did not pass: name -> verdict."""
+    return {e.name: e.verdict for e in result.exercises if e.verdict != "passed"}
+
+
+def test_right_answers_get_full_marks_and_no_answers_none(results):
+    excellent = results["ada_excellent"]
+    assert excellent.points == excellent.max_points == 18
+    assert results["cleo_untouched"].points == 0
+    assert set(lost(results["cleo_untouched"]).values()) == {"not attempted"}
+
+
+def test_half_of_the_answers_get_their_own_points(results):
+    source = lab.read(SOURCE)
+    first_half = list(source.points.values())[: len(source.points) // 2]
+    assert results["ben_half_done"].points == sum(first_half)
+
+
+@pytest.mark.parametrize(
+    "student, exercise, words",
+    [
+        ("dan_not_scaled", "prepare", "Not scaled"),
+        ("eva_leak", "split", "leave the training set"),
+        ("finn_no_activation", "lenet_then", "without an activation after C3"),
+    ],
+)
+def test_a_mistake_costs_its_own_exercise_and_is_named(
+    results, student, exercise, words
+):
+    result = results[student]
+    assert lost(result) == {exercise: "partial"}
+    (told,) = [e for e in result.exercises if e.name == exercise]
+    assert told.points <= told.max_points / 2
+    assert words in " ".join((*told.messages, *told.hints))
+
+
+def test_an_endless_loop_is_stopped_and_costs_its_own_exercise(results):
+    result = results["gus_endless_loop"]
+    assert lost(result) == {"split": "failed"}
+    (told,) = [e for e in result.exercises if e.name == "split"]
+    assert "loop that never ends" in " ".join(told.messages)
+
+
+def test_what_is_no_notebook_has_no_score(results):
+    assert results["ivan_broken"].status == "unreadable"
+    assert results["ivan_broken"].points is None
