@@ -232,7 +232,7 @@ def split_sets_images_aside():
             f"The labels were sorted, and validation got the classes {set(y_aside)} "
             "only.",
             "Draw at random.",
-            "np.random.default_rng(seed).permutation(len(x))",
+            "A random generator's permutation(n) gives 0 to n-1 in random order.",
         )
     again, other = (split(x, y, 30, seed=s)[1][0].ravel() for s in (0, 1))
     if set(again) != set(x_aside.ravel()) or set(other) == set(again):
@@ -660,6 +660,7 @@ x_secret, y_secret = x_secret.clip(0, 1).astype("float32"), mnist.y_test[order]
 
 
 # %% probe="train_model" compare="accuracy" margin=0.2 holdout="unseen"
+# six seeds gave 0.87 to 0.91, other sound optimisers 0.71 and more; Adam(0.1) 0.26
 def keys(x, y):
     return np.sort(x.sum((1, 2, 3), dtype=float) * (1 + y))
 
@@ -928,7 +929,7 @@ def confusion_matrix_counts():
             "A pair that occurs twice was counted once.",
             "matrix[y_true, y_pred] += 1 adds 1 to each place once, however often the "
             "place is in the list.",
-            "np.add.at(matrix, (y_true, y_pred), 1) counts them all; so does a loop.",
+            "np.add.at counts every pair; so does a loop over the images.",
         )
     equal(
         counts,
@@ -1051,7 +1052,7 @@ def worst_errors_come_first():
         / 10
     )
     received = np.ravel(worst_errors(np.array([1, 1, 0, 0, 2, 2]), p)).tolist()
-    line = "errors[np.argsort(-probabilities[errors].max(axis=1))]"
+    line = "errors[order], where order = np.argsort(-sureness of the errors)"
     if received in ([0, 2, 3, 4], [4, 0, 3, 2]):
         raise Failure(
             "These are the errors, but the surest does not come first.",

@@ -112,7 +112,7 @@ class _Grader:
     def submit(self, key: str, case: Case) -> None:
         if case.lab not in self._references:
             self._references[case.lab] = self._pool.submit(
-                make_reference, _solved(case.lab), self._processes, seed=len(CASES)
+                make_reference, _solved(case.lab), self._processes, seed=1
             )
         self._results[key] = self._pool.submit(self._grade, key, case)
 
