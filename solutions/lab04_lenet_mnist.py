@@ -410,24 +410,24 @@ plots.show(
 #
 # ```python
 # model = keras.Sequential([                              # a chain of layers
-#     keras.Input((28, 28, 1)),
-#     layers.Flatten(),
-#     layers.Dense(10, activation="softmax"),
+#     keras.Input((8, 8, 3)),
+#     layers.GlobalMaxPooling2D(),
+#     layers.Dense(4, activation="softmax"),
 # ])
 #
-# inputs = keras.Input((28, 28, 1))                       # functional: any graph
-# x = layers.Flatten()(inputs)
-# outputs = layers.Dense(10, activation="softmax")(x)
-# model = keras.Model(inputs, outputs)
+# images = keras.Input((8, 8, 3))                         # functional: any graph
+# x = layers.GlobalMaxPooling2D()(images)
+# outputs = layers.Dense(4, activation="softmax")(x)
+# model = keras.Model(images, outputs)
 #
 # class Tiny(keras.Model):                                # subclass: any Python
 #     def __init__(self):
 #         super().__init__()
-#         self.flatten = layers.Flatten()
-#         self.out = layers.Dense(10, activation="softmax")
+#         self.pool = layers.GlobalMaxPooling2D()
+#         self.out = layers.Dense(4, activation="softmax")
 #
 #     def call(self, x):
-#         return self.out(self.flatten(x))
+#         return self.out(self.pool(x))
 # ```
 #
 # ### Exercise 4: `lenet_then` (3 points)
