@@ -27,7 +27,8 @@
 #
 # **How it works.** Replace each `raise NotImplementedError(...)` by your answer. The
 # check below it prints a tick, or says what is wrong and gives a hint; run it again for
-# the next hint. The other cells are there to be read, run and played with.
+# the next hint. The other cells are there to be read, run and played with. Before you
+# hand in, `cnnlab check lab04_lenet_mnist.ipynb` runs it all from a fresh start.
 
 # %%
 import time
@@ -229,8 +230,8 @@ def split_sets_images_aside():
         )
     if len(set(y_aside)) < 5:
         raise Failure(
-            f"The labels were sorted, and validation got the classes {set(y_aside)} "
-            "only.",
+            "The labels were sorted, and validation got the classes "
+            f"{np.unique(y_aside).tolist()} only.",
             "Draw at random.",
             "A random generator's permutation(n) gives 0 to n-1 in random order.",
         )
