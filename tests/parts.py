@@ -4,7 +4,9 @@ import ast
 import symtable
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 
+from cnnlab import _names
 from cnnlab.lab import Lab
 
 _DEFINING = ("code", "exercise", "holdout")
@@ -35,10 +37,11 @@ def dependents(lab: Lab, exercise: str) -> list[str]:
     return [name for name in needs if exercise in {cell.name for cell in needs[name]}]
 
 
+@cache
 def names(source: str) -> tuple[set[str], set[str]]:
     """Names that a cell defines, and names it uses without defining them before."""
     defined, used = set(), set()
-    for statement in ast.parse(source).body:
+    for statement in _names.parse(source).body:  # safe in threads
         table = symtable.symtable(ast.unparse(statement), "cell", "exec")
         used |= _used(table) - defined
         symbols = table.get_symbols()
