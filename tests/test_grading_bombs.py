@@ -32,8 +32,8 @@ def test_memory_of_one_process_ends_in_an_exception(kernel, neighbour):
         "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 1 << 20)",
     ],
 )
-def test_memory_out_of_sight_is_refused(shared, bomb):
-    name = error(shared, bomb)
+def test_memory_out_of_sight_is_refused(kernel, bomb):
+    name = error(kernel, f"import mmap, os\n{bomb}")
     assert name in ("PermissionError", "OSError")
 
 
