@@ -105,8 +105,10 @@ def paired(y_true, y_pred) -> tuple[np.ndarray, np.ndarray]:
 
 
 def safe_log(p: np.ndarray) -> np.ndarray:
+    """log p, with p kept away from 0."""
     return np.log(np.maximum(p, EPSILON))
 
 
 def safe_inverse(p: np.ndarray) -> np.ndarray:
+    """1 / p, with p kept away from 0."""
     return 1.0 / np.maximum(p, EPSILON)
