@@ -60,7 +60,13 @@ class Session:
             content = message["content"]
             said.append(content.get("text") or content.get("ename") or "")
 
-        self.client.execute_interactive(source, output_hook=keep, timeout=SECONDS)
+        for _ in range(5):  # ipykernel drops what comes right behind an error
+            reply = self.client.execute_interactive(
+                source, output_hook=keep, timeout=SECONDS
+            )
+            if reply["content"]["status"] != "aborted":
+                break
+            time.sleep(0.2)
         return "".join(said).strip()
 
     def __enter__(self):
