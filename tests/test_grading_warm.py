@@ -100,6 +100,12 @@ def test_has_imported_everything_already(kernels):
         assert run(kernel, source) == ""
 
 
+def test_reads_the_weights_that_ship(kernels):
+    with kernels.start() as kernel:
+        run(kernel, "from cnnlab import shapes; net = shapes.pretrained_vgg16()")
+        assert run(kernel, "print(net.count_params())") == "230568"
+
+
 def test_trains_the_same_in_two_at_once(kernels):
     with kernels.start() as one, kernels.start() as two, ThreadPoolExecutor() as pool:
         first, second = pool.map(lambda kernel: run(kernel, TRAIN), (one, two))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import cnnlab
+from cnnlab import shapes
 
 LEVEL = "boxed (bubblewrap, own namespaces, no network, no privileges)"
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -30,8 +31,9 @@ def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:
     """The bubblewrap command line that runs `program` boxed.
 
     Bound read-only, at their own paths: the system's programs and libraries, this
-    interpreter with its packages, `cnnlab`, and `readable`. Not the checkout that
-    `cnnlab` may be part of, no home, and nothing writable but an empty /tmp.
+    interpreter with its packages, `cnnlab`, the weights that ship with it, and
+    `readable`. Not the rest of the checkout that `cnnlab` may be part of, no home,
+    and nothing writable but an empty /tmp.
     """
     arguments = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
     arguments += ["--unshare-uts", "--unshare-cgroup-try", "--new-session"]
@@ -62,7 +64,7 @@ def _visible(readable: tuple[Path, ...]) -> list[Path]:
     prefixes = dict.fromkeys([*prefixes, os.path.realpath(sys.base_prefix)])
     paths = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
     paths += [Path(path) for path in (*_SYSTEM, *_FILES)]
-    paths += [Path(cnnlab.__file__).parent]
+    paths += [Path(cnnlab.__file__).parent, shapes.WEIGHTS.parent]
     existing = [path for path in paths if path.exists()]
     return list(dict.fromkeys([*existing, *(p.resolve(strict=True) for p in readable)]))
 
