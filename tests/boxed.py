@@ -59,3 +59,11 @@ def children(pid: int) -> set[int]:
     """Numbers of the processes that `pid` started and that still run."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     return {int(child) for path in lists for child in path.read_text().split()}
+
+
+def family(pid: int) -> list[int]:
+    """Numbers of a process and of all its descendants."""
+    found = [pid]
+    for one in found:
+        found += children(one)
+    return found
