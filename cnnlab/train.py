@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from cnnlab._progress import Line
 
@@ -77,6 +78,57 @@ def fit(
         **options,
     )
     return history.history
+
+
+def gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Gradients of the mean cross-entropy, one array per trainable weight.
+
+    In training mode: batch normalisation uses the batch. The model, compiled or not,
+    stays as it was.
+
+    Args:
+        model: a classifier; its outputs are probabilities `(n, num_classes)`.
+        x: images `(n, height, width, channels)`.
+        y: integer labels `(n,)`.
+    """
+    if keras.backend.backend() not in _GRADIENTS:
+        raise ValueError(
+            f"gradients() needs one of the Keras backends {', '.join(_GRADIENTS)}. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND."
+        )
+    model(x[:1])
+    states = model.non_trainable_variables  # batch normalisation moves its averages
+    kept = [keras.ops.convert_to_numpy(state).copy() for state in states]
+    found = _GRADIENTS[keras.backend.backend()](model, x, y)
+    for state, value in zip(states, kept, strict=True):
+        state.assign(value)
+    return [keras.ops.convert_to_numpy(gradient) for gradient in found]
+
+
+def _loss(y, p):
+    return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, p))
+
+
+def _by_tensorflow(model, x, y) -> list:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = _loss(y, model(x, training=True))
+    weights = [weight.value for weight in model.trainable_variables]
+    return tape.gradient(loss, weights, unconnected_gradients="zero")
+
+
+def _by_jax(model, x, y) -> list:
+    import jax
+
+    def loss(weights, states):
+        return _loss(y, model.stateless_call(weights, states, x, training=True)[0])
+
+    parts = (model.trainable_variables, model.non_trainable_variables)
+    return jax.grad(loss)(*([variable.value for variable in part] for part in parts))
+
+
+_GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax}
 
 
 def progress(count: int, what: str = "epoch") -> Iterator[int]:
