@@ -8,6 +8,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+Block = Callable  # (x, filters, strides) -> x
+
 _SUM = "The sum has two terms: what the branch gives, and what the shortcut gives."
 _ENDS = "He et al., figure 2: the last ReLU stands behind the addition, alone."
 _ORDER = "In the branch: convolution, normalisation, ReLU, convolution, normalisation."
@@ -178,3 +180,58 @@ B_SLIPS = {
     "relu": ("there is a ReLU on the shortcut", "The way across stays linear."),
     "mean": ("pixels are averaged first", "The convolution itself has the stride."),
 }
+
+
+NETWORK_SLIPS = {
+    "stem_norm": (
+        "there is no batch normalisation behind the first convolution, before blocks",
+        "The first convolution is followed by what follows all convolutions.",
+    ),
+    "stem_relu": (
+        "the ReLU before the first block is missing",
+        "Convolution, BN, ReLU",
+    ),
+    "stem_bias": ("the first convolution has biases", "use_bias=False"),
+    "stem_norm_kept": (
+        "there is batch normalisation, though batch_norm is False",
+        "Use the argument: `if batch_norm:`",
+    ),
+    "pool": (
+        "there is a max pooling before the first block",
+        "ResNet-50, for large images, has one; the networks for CIFAR-10 do not.",
+    ),
+    "flatten": (
+        "the last maps are flattened",
+        "One mean for each of the last maps: global average pooling.",
+    ),
+    "maximum": ("the maximum of each of the last maps is taken", "A mean is asked."),
+    "logits": ("there is no softmax at the end", 'activation="softmax"'),
+    "sigmoid": ("there is a sigmoid at the end", "One class is true: softmax."),
+}
+
+
+def network(
+    block: Block,
+    depth: int,
+    *,
+    filters: int,
+    input_shape: tuple,
+    num_classes: int,
+    batch_norm: bool = True,
+    slip: str = "",
+) -> keras.Model:
+    """Three stages of `(depth - 2) / 6` blocks; `slip` is a key of the table above."""
+    inputs = keras.Input(input_shape)
+    options = {"padding": "same", "use_bias": slip == "stem_bias"}
+    x = layers.Conv2D(filters, 3, **options)(inputs)
+    if (batch_norm and slip != "stem_norm") or slip == "stem_norm_kept":
+        x = layers.BatchNormalization()(x)
+    x = x if slip == "stem_relu" else layers.ReLU()(x)
+    x = layers.MaxPooling2D(3, strides=1, padding="same")(x) if slip == "pool" else x
+    for stage in range(3):
+        for index in range((depth - 2) // 6):
+            x = block(x, filters * 2**stage, 2 if stage and not index else 1)
+    ends = {"flatten": layers.Flatten, "maximum": layers.GlobalMaxPooling2D}
+    x = ends.get(slip, layers.GlobalAveragePooling2D)()(x)
+    last = {"logits": None, "sigmoid": "sigmoid"}.get(slip, "softmax")
+    return keras.Model(inputs, layers.Dense(num_classes, activation=last)(x))

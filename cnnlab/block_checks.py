@@ -47,6 +47,7 @@ def _each_way(block: Block, right: Block, tables: tuple, hint: str) -> None:
             _, filters, strides = sizes
             what = f"{name}(x, {filters}, strides={strides}, batch_norm={batch_norm})"
             same_block(what, mine, good, sizes, slips(good, *tables), hint)
+    _check_stackable(name, block, SAME)
 
 
 def sound_shortcut(kind: str, shortcut: Block) -> None:
@@ -59,6 +60,71 @@ def sound_shortcut(kind: str, shortcut: Block) -> None:
         what = f"{name}(x, {filters}, {strides})"
         hint = f"Every {strides}-th pixel of each row and column, and {filters} maps."
         same_block(what, shortcut, right, sizes, slips(right, table), hint)
+
+
+def sound_network(network: Callable) -> None:
+    """Fail unless `network(block, depth, ...)` is He et al.'s, section 4.2."""
+    _check_plan(network)
+    for batch_norm in (True, False):
+        options = {
+            "filters": 4,
+            "input_shape": (8, 8, 3),
+            "num_classes": 5,
+            "batch_norm": batch_norm,
+        }
+
+        def mine(x, filters, depth, options=options):
+            return network(twins.plain, depth, **options)(x)
+
+        def right(x, filters, depth, options=options, slip=""):
+            return twins.network(twins.plain, depth, slip=slip, **options)(x)
+
+        what = f"network(block, 8, batch_norm={batch_norm})"
+        known = slips(right, twins.NETWORK_SLIPS)
+        hint = "Compare what summary() says with the table, line by line."
+        same_block(what, mine, right, ((8, 8, 3), 4, 8), known, hint)
+
+
+def _check_plan(network: Callable) -> None:
+    """Fail unless the blocks are asked for in the right number, width and stride."""
+    asked = planned(network, depth=20, filters=4)
+    wanted = [(f, s) for f, first in ((4, 1), (8, 2), (16, 2)) for s in (first, 1, 1)]
+    if len(asked) != len(wanted):
+        raise Failure(
+            f"network(block, 20) calls block {len(asked)} times; it should be 9.",
+            "Each block has two convolutions; the first one and the dense layer count "
+            "as well.",
+            "depth = 6n + 2: three stages of n blocks of 2.",
+        )
+    names = ("filters", "strides")
+    hints = (
+        ("From stage to stage the number of filters doubles.", "filters * 2**stage"),
+        (
+            "A stage begins with a stride of 2, but not the first stage; all other "
+            "blocks keep the size.",
+            "strides = 2 if ... else 1: which stages, and which of their blocks?",
+        ),
+    )
+    for name, why, mine, right in zip(
+        names, hints, zip(*asked, strict=True), zip(*wanted, strict=True), strict=True
+    ):
+        if mine != right:
+            raise Failure(
+                f"network(block, 20, filters=4) calls block with {name} {list(mine)}.",
+                *why,
+            )
+
+
+def planned(network: Callable, depth: int, filters: int) -> list[tuple[int, int]]:
+    """(filters, strides) of every call of `block` by `network(block, depth, ...)`."""
+    asked = []
+
+    def block(x, filters, strides=1):
+        asked.append((int(filters), int(np.max(strides))))
+        return twins.shortcut_a(x, max(filters, x.shape[-1]), strides)
+
+    network(block, depth, filters=filters, input_shape=(16, 16, 3), num_classes=5)
+    return asked
 
 
 def slips(right: Block, *tables: Mapping) -> Slips:
@@ -185,14 +251,18 @@ def _built(what: str, block: Block, shape, filters, strides) -> keras.Model:
 
 
 def _check_apart(what: str, block: Block, model: keras.Model, sizes: tuple) -> None:
-    """Fail if two blocks share weights or names, so that they cannot be stacked."""
-    shape, filters, _ = sizes
+    """Fail if two calls give the same weights."""
     other = _model(block, *sizes)
     if {id(w) for w in model.weights} & {id(w) for w in other.weights}:
         raise Failure(
             f"Two calls of {what} share their weights.",
             "Make every layer inside the function.",
         )
+
+
+def _check_stackable(name: str, block: Block, sizes: tuple) -> None:
+    """Fail if one network cannot have two of these blocks."""
+    shape, filters, _ = sizes
     inputs = keras.Input(shape)
     try:
         keras.Model(inputs, block(block(inputs, filters, 1), filters, 1))
@@ -200,6 +270,7 @@ def _check_apart(what: str, block: Block, model: keras.Model, sizes: tuple) -> N
         if "unique" not in str(error):
             raise
         raise Failure(
-            f"Two blocks cannot be stacked: their layers have the same name.\n{error}",
+            f"Two of {name} do not fit into one network: their layers have the same "
+            f"name.\n{error}",
             "A fixed name=... is used once in a network. Leave names to Keras.",
         ) from None
