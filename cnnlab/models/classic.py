@@ -141,9 +141,14 @@ def vgg16(
     """VGG16, configuration D: 138,357,544 parameters, 14,714,688 without top.
 
     Args:
-        weights: "imagenet" gives `keras.applications.VGG16`, its weights checked.
+        weights: "imagenet" gives `keras.applications.VGG16`, its weights checked;
+            "shapes" gives our narrow one, `shapes.pretrained_vgg16`, which ships.
         options: `include_top`, `width` and `batch_norm` as in `vgg`.
     """
+    if weights == "shapes":
+        from cnnlab import shapes  # it builds on this module
+
+        return shapes.pretrained_vgg16(input_shape, **{"include_top": True, **options})
     if weights:
         return imagenet.load("VGG16", weights, input_shape, num_classes, **options)
     return vgg((2, 2, 3, 3, 3), input_shape, num_classes, **options)

@@ -1,0 +1,376 @@
+"""What a student's transfer learning trains, phase by phase, without training it."""
+
+import inspect
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import keras
+import numpy as np
+from keras import layers
+
+from cnnlab.checks import Failure, to_numpy
+from cnnlab.training_checks import _arrays, judged, pairs
+
+RECOMPILE = (
+    "Keras takes down what is trainable when it compiles, up to the first fit.",
+    "Set trainable first, then compile, then fit: in each phase.",
+)
+REACH = (
+    "The layers of the base are in base.layers; model.layers has the base as one.",
+    'Freeze all of base.layers but those whose name starts with "block5".',
+)
+
+
+def toy(seed: int = 0) -> SimpleNamespace:
+    """A small base with VGG16's names and batch normalisation, a head, both as one.
+
+    Returns:
+        `base`, from images (8, 8, 3) to maps (2, 2, 5); `head`, dropout and a softmax
+        over 3 classes; `model`, both in a row with the base frozen; `x` and `y`, 12
+        images with labels.
+    """
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="block4_conv1")(inputs)
+    x = layers.MaxPooling2D(name="block4_pool")(layers.ReLU()(x))
+    for number in (1, 2):
+        x = layers.Conv2D(5, 3, padding="same", name=f"block5_conv{number}")(x)
+        x = layers.BatchNormalization(name=f"block5_bn{number}")(x)
+        x = layers.ReLU()(x)
+    base = keras.Model(inputs, layers.MaxPooling2D(name="block5_pool")(x), name="base")
+    stack = [layers.GlobalAveragePooling2D(), layers.Dropout(0.5)]
+    stack = [keras.Input((2, 2, 5)), *stack, layers.Dense(3, "softmax", name="last")]
+    head = keras.Sequential(stack, name="head")
+    base.trainable = False
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, head(base(images, training=False)))
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(0, 1, (12, 8, 8, 3)).astype("float32"), rng.permutation(12) % 3
+    return SimpleNamespace(base=base, head=head, model=model, x=x, y=y)
+
+
+def cam_toy(seed: int = 0, *, hidden: int | None = None) -> tuple:
+    """A base and a head for Grad-CAM, whose class 2 nothing speaks for.
+
+    Returns:
+        `base`, from images (16, 24, 3) to (2, 3, 4), with a layer "maps" that gives
+        (4, 6, 4); `head`, 3 classes, linear or with `hidden` units; `x`, one image;
+        those `maps` of it, without a batch axis, and the `kernel` (4, 3) of a linear
+        head: the derivative of logit c is kernel[:, c] / 24 at every place on average.
+    """
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    inputs = keras.Input((16, 24, 3))
+    seen = layers.Conv2D(4, 1, activation="relu", name="maps")
+    maps = seen(layers.AveragePooling2D(4)(inputs))
+    base = keras.Model(inputs, layers.MaxPooling2D(2)(maps))
+    stack = [layers.GlobalAveragePooling2D()]
+    if hidden:
+        stack = [layers.Flatten(), layers.Dense(hidden, activation="relu")]
+    head = keras.Sequential(
+        [keras.Input((2, 3, 4)), *stack, layers.Dense(3, "softmax")]
+    )
+    kernel = rng.normal(0, 3, head.weights[-2].shape).astype("float32")
+    kernel[:, 2] = -np.abs(kernel[:, 2])
+    head.weights[-2].assign(kernel)
+    x = rng.normal(0, 4, (1, 16, 24, 3)).astype("float32")
+    found = to_numpy(keras.Model(inputs, maps)(x))[0]
+    return base, head, x, found, kernel
+
+
+def trained_layers(weights) -> list[str]:
+    """The `"layer/weight"` names of weights, sorted: what a step would train."""
+    return sorted("/".join(w.path.split("/")[-2:]) for w in weights)
+
+
+def sound_assembly(assemble) -> None:
+    """Fail unless `assemble(base, head)` joins both, and freezes the base.
+
+    The base it gets is not frozen, and has batch normalisation; the head has dropout.
+    """
+    parts = toy()
+    base, head, x = parts.base, parts.head, parts.x
+    base.trainable = True
+    wanted = to_numpy(head(base(x, training=False)))
+    model = assemble(base, head)
+    if not isinstance(model, keras.Model):
+        raise Failure(
+            f"assemble must return a keras.Model, not {type(model).__name__}."
+        )
+    received = to_numpy(model(x, training=False))
+    if received.shape != wanted.shape or not np.allclose(received, wanted, atol=1e-5):
+        raise Failure(
+            "The model must give what head(base(images)) gives.",
+            "Images into the base, its maps into the head, the head's output out. No "
+            "preprocessing: these images have been through it.",
+        )
+    if _ids(_values(model)) != _ids(_values(base) + _values(head)):
+        raise Failure(
+            "The model must be made of the base and the head that it is given, with "
+            "their weights; these are copies, or not all of them."
+        )
+    _check_frozen(model, base, head)
+    _check_modes(model, base, x)
+
+
+def _values(model) -> list:
+    return [w for w in model.weights if "seed_generator" not in w.path]
+
+
+def _check_frozen(model, base, head) -> None:
+    trainable = _ids(model.trainable_weights)
+    if thawed := trainable & _ids(base.weights):
+        raise Failure(
+            f"The base is not frozen: {len(thawed)} of its weights are trainable.",
+            "A layer, or a whole model, has an attribute `trainable`.",
+            "base.trainable = False",
+        )
+    if trainable != _ids(head.weights):
+        raise Failure("The head must stay trainable: freeze the base, and it alone.")
+
+
+def _check_modes(model, base, x) -> None:
+    """A plain call leaves the base as it is; in training the head's dropout acts."""
+    base.trainable = True  # a frozen one is in inference anyhow
+    before = [to_numpy(w).copy() for w in base.non_trainable_weights]
+    model(x)
+    same = map(np.array_equal, before, map(to_numpy, base.non_trainable_weights))
+    base.trainable = False
+    if not all(same):
+        raise Failure(
+            "The base is called in training mode, even where nothing is trained: once "
+            "thawed, its batch normalisation takes up the mean and variance of every "
+            "batch that comes along.",
+            "base(images, training=False), or nothing said about training",
+        )
+    first, second = (to_numpy(model(x, training=True)) for _ in range(2))
+    if np.array_equal(first, second):
+        raise Failure(
+            "In training the head's dropout must act. Yours does not.",
+            "training=False, if you say it, belongs to the call of the base alone.",
+        )
+
+
+def phases(function, *args) -> tuple[list[SimpleNamespace], object]:
+    """What each call of `fit` in `function(*args)` would train, and what it returns.
+
+    Nothing is trained. Each phase has `model`, `x`, `y`, `validation`, `epochs`,
+    `learning_rate`, `optimizer`, `recompiled` since the phase before, and `trained`,
+    the weights that `fit` would change: those trainable at the first `fit` after the
+    last `compile`. That is how Keras does it; the tests compare.
+    """
+    calls, frozen_in, compiled = [], {}, keras.Model.compile
+    signature = inspect.signature(keras.Model.fit)
+
+    def compile(model, *args, **options):
+        frozen_in.pop(id(model), None)
+        return compiled(model, *args, **options)
+
+    def fit(*args, **options):
+        asked = signature.bind(*args, **options)
+        asked.apply_defaults()
+        calls.append(_phase(SimpleNamespace(**asked.arguments), frozen_in))
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        return SimpleNamespace(history={name: [1.0] for name in names})
+
+    with (
+        patch.object(keras.Model, "compile", compile),
+        patch.object(keras.Model, "fit", fit),
+    ):
+        result = function(*args)
+    return calls, result
+
+
+def _phase(asked: SimpleNamespace, frozen_in: dict) -> SimpleNamespace:
+    model, held_out = asked.self, asked.validation_data
+    recompiled = id(model) not in frozen_in
+    x, y, _ = _arrays(asked.x, asked.y)
+    if held_out is not None:
+        is_pair = isinstance(held_out, tuple | list) and hasattr(held_out[0], "shape")
+        held_out = _arrays(*(held_out[:2] if is_pair else (held_out, None)))[:2]
+    return SimpleNamespace(
+        model=model,
+        x=x,
+        y=y,
+        validation=held_out,
+        epochs=asked.epochs,
+        learning_rate=float(to_numpy(model.optimizer.learning_rate)),
+        optimizer=model.optimizer,
+        recompiled=recompiled,
+        trained=frozen_in.setdefault(id(model), list(model.trainable_weights)),
+    )
+
+
+def sound_transfer(transfer) -> None:
+    """Fail unless `transfer` trains the head alone, and then block 5 with it.
+
+    It is called as `transfer(model, base, training, validation, epochs, rates)`.
+    """
+    parts = toy()
+    model, base, head = parts.model, parts.base, parts.head
+    training, validation = (parts.x[:8], parts.y[:8]), (parts.x[8:], parts.y[8:])
+    args = (model, base, training, validation, (2, 3), (0.01, 0.0005))
+    calls, result = phases(transfer, *args)
+    if not calls:
+        raise Failure(
+            "transfer calls neither train.fit nor model.fit.",
+            "fit calls the model with training=True, so that dropout drops; a loop of "
+            "your own easily forgets that. Compile, and let fit do it.",
+        )
+    if len(calls) == 1:
+        raise Failure(
+            "One phase only: block 5 must not be trained before the head has "
+            "converged, or the head's first, wild gradients run through it.",
+            "Two fits: the head on the frozen base, then block 5 together with it.",
+        )
+    if len(calls) > 2:
+        raise Failure(f"Expected two fits, one for each phase; received {len(calls)}.")
+    names = {id(w): _layer(w) for w in model.weights}
+    _check_first(calls[0], base, head)
+    _check_second(calls, base, head, names)
+    _check_rates(calls, (0.01, 0.0005))
+    for call, epochs in zip(calls, (2, 3), strict=True):
+        _check_data(call, training, validation)
+        if call.epochs != epochs:
+            raise Failure(
+                f"Expected {epochs} epochs, as asked. Received {call.epochs}."
+            )
+        _check_loss(call)
+    _check_result(result)
+
+
+def _layer(weight) -> str:
+    return weight.path.split("/")[-2]
+
+
+def _ids(weights) -> set[int]:
+    return {id(w) for w in weights}
+
+
+def _check_first(first, base, head) -> None:
+    trained = _ids(first.trained)
+    if trained & _ids(base.weights):
+        raise Failure(
+            "The base is not frozen in the first phase: fit would train "
+            f"{len(trained & _ids(base.weights))} of its weights.",
+            "The model comes with its base frozen. Unfreeze it after the first fit; "
+            "to freeze it after that is too late.",
+            *RECOMPILE,
+        )
+    if trained != _ids(head.weights):
+        raise Failure("The first phase must train the head, all of it.")
+
+
+def _check_second(calls, base, head, names) -> None:
+    first, second = calls
+    trained = _ids(second.trained)
+    block5 = _ids(w for w in base.weights if "block5_conv" in w.path)
+    if trained == block5 | _ids(head.weights):
+        return
+    norms = _ids(w for w in base.weights if "block5_bn" in w.path)
+    if not second.recompiled and _ids(second.model.trainable_weights) != trained:
+        raise Failure(
+            "The second phase trains what the first one did: a change of `trainable` "
+            "after a fit is silently ignored until the model is compiled again.",
+            *RECOMPILE,
+        )
+    if trained == _ids(head.weights):
+        raise Failure(
+            "Block 5 is still frozen in the second phase.",
+            "base.trainable = True thaws all of its layers; then freeze again those "
+            "that are not in block 5.",
+            *REACH,
+        )
+    if any("block4" in names[i] for i in trained):
+        raise Failure(
+            "The second phase trains the whole base, not only block 5: few images "
+            "cannot teach so many weights.",
+            *REACH,
+        )
+    if trained & norms:
+        raise Failure(
+            "Block 5 is thawed with its batch normalisation: while fit runs, the "
+            "moving mean and variance follow your few images, at any learning rate.",
+            "A frozen layer is in inference mode. VGG16 has no such layers, but your "
+            "function should do for a base that has.",
+            "Leave a layer frozen that isinstance(layer, layers.BatchNormalization).",
+        )
+    if not trained & _ids(head.weights):
+        raise Failure("The second phase must train block 5 and the head together.")
+    received = sorted({names[i] for i in trained})
+    raise Failure(f"The second phase trains the layers {', '.join(received)}.", *REACH)
+
+
+def _check_rates(calls, wanted) -> None:
+    received = tuple(call.learning_rate for call in calls)
+    if np.allclose(received[1], wanted[0]):
+        raise Failure(
+            "The learning rate is not lowered for fine-tuning: both phases have "
+            f"{wanted[0]:g}.",
+            "Steps that are right for a new head undo what block 5 has learned. Ten to "
+            "a thousand times smaller: rates[1].",
+        )
+    if not np.allclose(received, wanted):
+        said = " and ".join(f"{rate:g}" for rate in received)
+        raise Failure(
+            f"Asked for the learning rates {wanted[0]:g} and {wanted[1]:g}, the phases "
+            f"have {said}. (0.001 is what Keras takes when it is told none.)",
+            "Adam(rates[0]) for the head, Adam(rates[1]) for fine-tuning.",
+        )
+    if calls[0].optimizer is calls[1].optimizer:
+        raise Failure(
+            "Both phases share one optimizer, which remembers the weights, and the "
+            "momenta, of the first: Keras stops with an error.",
+            "Make a new one for the second compile.",
+        )
+
+
+def _check_data(call, training, validation) -> None:
+    held_out = call.validation
+    if held_out is None or not _same(held_out, validation):
+        raise Failure(
+            "validation_data are not the images and labels given for validation, as "
+            "they are.",
+            "Nothing is trained on, changed or augmented there: it would be another "
+            "measure each time.",
+            "validation_data=validation",
+        )
+    if not _same((call.x, call.y), training):
+        raise Failure(
+            "fit does not get the training images, each with its own label.",
+            "fit(model, *training, ...)",
+        )
+
+
+def _same(received, wanted) -> bool:
+    if received[0].shape != wanted[0].shape:
+        return False
+    return np.allclose(pairs(*received), pairs(*wanted), rtol=1e-5)
+
+
+def _check_loss(call) -> None:
+    rng = np.random.default_rng(0)
+    labels, p = call.y, rng.dirichlet(np.ones(3), len(call.y))
+    try:
+        said = judged(call.model, labels, p.astype("float32"))
+    except Exception as error:  # Keras raises several where labels and loss differ
+        raise Failure(f"The loss cannot be computed:\n{error}") from None
+    if said["takes"] != "probabilities":
+        raise Failure(
+            "The loss is not the cross-entropy of the probabilities that the head "
+            "gives, for integer labels.",
+            'loss="sparse_categorical_crossentropy", without from_logits',
+        )
+
+
+def _check_result(result) -> None:
+    try:
+        first, second = result
+        good = isinstance(first, dict) and isinstance(second, dict)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise Failure(
+            "transfer must return two histories, a dict of lists for each phase. "
+            f"Received: {type(result).__name__}."
+        )
