@@ -66,6 +66,7 @@ LABEL_SAFE: dict[str, dict[str, Rule]] = {
     "traffic_signs": _UPRIGHT
     | {
         "horizontal_flip": Rule("no", 0, "turn left becomes turn right"),
+        "vertical_flip": Rule("no", 0, "give way upside down warns of a danger"),
         "rotation": Rule("yes", 10 / 360, "a turned arrow gives another order"),
         "hue": Rule("no", 0, "red forbids, blue orders"),
     },

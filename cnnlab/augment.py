@@ -1,8 +1,8 @@
 """Augmentation: which transforms keep the label, and the layers that apply them.
 
-`LABEL_SAFE` is the judgement, kind of data by kind of data; `pipeline` turns it into
-Keras layers, `safe_views` into views for test-time augmentation. `mixup` and
-`cutmix` mix images and labels alike, so no label is broken.
+`LABEL_SAFE` is the judgement, kind of data by kind of data (`picture` draws one of
+each); `pipeline` turns it into Keras layers, `safe_views` into views for test-time
+augmentation. `mixup` and `cutmix` mix images and labels alike, so no label is broken.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from cnnlab._kind_pictures import picture as picture
 from cnnlab._label_safe import LABEL_SAFE as LABEL_SAFE
 from cnnlab._label_safe import rules as rules
 
