@@ -63,6 +63,7 @@ def grid(
         rows, columns, figsize=size, squeeze=False, layout="constrained"
     )
     for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])  # hidden ones are laid out all the same
         ax.set_axis_off()
     for ax, image, caption in zip(axes.flat, images, captions, strict=False):
         picture(ax, image, **scale)

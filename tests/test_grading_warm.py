@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import sys
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,6 +99,17 @@ def test_has_imported_everything_already(kernels):
         wanted = ("keras", "tensorflow", "sklearn.metrics", "cnnlab.models")
         source = f"import sys; print(*[n for n in {wanted} if n not in sys.modules])"
         assert run(kernel, source) == ""
+
+
+def test_figure_is_drawn_only_to_be_shown(unboxed):
+    source = """
+    import matplotlib.pyplot as plt
+    figure, ax = plt.subplots()
+    figure.canvas.draw = lambda: print("drawn")
+    """
+    with unboxed.start() as kernel:
+        (output,) = kernel.execute(textwrap.dedent(source), SECONDS).outputs
+    assert "image/png" in output["data"]
 
 
 def test_reads_the_weights_that_ship(kernels):

@@ -75,6 +75,22 @@ def test_a_wrong_budget_is_an_error(monkeypatch):
         train.budget(smoke=1, cpu=2, gpu=3)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's")
+def test_a_training_step_is_traced_once():
+    traced = []
+
+    class Net(keras.Model):
+        def train_step(self, data):
+            traced.append(data)
+            return super().train_step(data)
+
+    same = model()
+    net = Net(same.inputs[0], same.outputs[0])
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    train.fit(net, *points(), epochs=2, batch_size=16)
+    assert len(traced) == 1
+
+
 def test_fit_gives_what_keras_gives():
     x, y = points()
     history, weights = fitted(0, validation_data=(x[:8], y[:8]))

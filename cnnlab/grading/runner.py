@@ -144,6 +144,9 @@ def make_shell() -> Shell:
     config.InteractiveShell.colors = "nocolor"
     shell = Shell.instance(config=config)
     shell.run_line_magic("matplotlib", "inline")
+    from matplotlib import pyplot  # not earlier: it writes a file where it is imported
+
+    pyplot.uninstall_repl_displayhook()  # would draw what is drawn to be shown anyway
     shell.outputs.clear()
     return shell
 
