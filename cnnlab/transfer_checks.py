@@ -6,9 +6,9 @@ from unittest.mock import patch
 
 import keras
 import numpy as np
-from keras import layers
 
 from cnnlab.checks import Failure, to_numpy
+from cnnlab.freeze_checks import ids, toy
 from cnnlab.training_checks import _arrays, judged, pairs
 
 RECOMPILE = (
@@ -19,136 +19,6 @@ REACH = (
     "The layers of the base are in base.layers; model.layers has the base as one.",
     'Freeze all of base.layers but those whose name starts with "block5".',
 )
-
-
-def toy(seed: int = 0) -> SimpleNamespace:
-    """A small base with VGG16's names and batch normalisation, a head, both as one.
-
-    Returns:
-        `base`, from images (8, 8, 3) to maps (2, 2, 5); `head`, dropout and a softmax
-        over 3 classes; `model`, both in a row with the base frozen; `x` and `y`, 12
-        images with labels.
-    """
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((8, 8, 3))
-    x = layers.Conv2D(4, 3, padding="same", name="block4_conv1")(inputs)
-    x = layers.MaxPooling2D(name="block4_pool")(layers.ReLU()(x))
-    for number in (1, 2):
-        x = layers.Conv2D(5, 3, padding="same", name=f"block5_conv{number}")(x)
-        x = layers.BatchNormalization(name=f"block5_bn{number}")(x)
-        x = layers.ReLU()(x)
-    base = keras.Model(inputs, layers.MaxPooling2D(name="block5_pool")(x), name="base")
-    stack = [layers.GlobalAveragePooling2D(), layers.Dropout(0.5)]
-    stack = [keras.Input((2, 2, 5)), *stack, layers.Dense(3, "softmax", name="last")]
-    head = keras.Sequential(stack, name="head")
-    base.trainable = False
-    images = keras.Input((8, 8, 3))
-    model = keras.Model(images, head(base(images, training=False)))
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(0, 1, (12, 8, 8, 3)).astype("float32"), rng.permutation(12) % 3
-    return SimpleNamespace(base=base, head=head, model=model, x=x, y=y)
-
-
-def cam_toy(seed: int = 0, *, hidden: int | None = None) -> tuple:
-    """A base and a head for Grad-CAM, whose class 2 nothing speaks for.
-
-    Returns:
-        `base`, from images (16, 24, 3) to (2, 3, 4), with a layer "maps" that gives
-        (4, 6, 4); `head`, 3 classes, linear or with `hidden` units; `x`, one image;
-        those `maps` of it, without a batch axis, and the `kernel` (4, 3) of a linear
-        head: the derivative of logit c is kernel[:, c] / 24 at every place on average.
-    """
-    keras.utils.set_random_seed(seed)
-    rng = np.random.default_rng(seed)
-    inputs = keras.Input((16, 24, 3))
-    seen = layers.Conv2D(4, 1, activation="relu", name="maps")
-    maps = seen(layers.AveragePooling2D(4)(inputs))
-    base = keras.Model(inputs, layers.MaxPooling2D(2)(maps))
-    stack = [layers.GlobalAveragePooling2D()]
-    if hidden:
-        stack = [layers.Flatten(), layers.Dense(hidden, activation="relu")]
-    head = keras.Sequential(
-        [keras.Input((2, 3, 4)), *stack, layers.Dense(3, "softmax")]
-    )
-    kernel = rng.normal(0, 3, head.weights[-2].shape).astype("float32")
-    kernel[:, 2] = -np.abs(kernel[:, 2])
-    head.weights[-2].assign(kernel)
-    x = rng.normal(0, 4, (1, 16, 24, 3)).astype("float32")
-    found = to_numpy(keras.Model(inputs, maps)(x))[0]
-    return base, head, x, found, kernel
-
-
-def trained_layers(weights) -> list[str]:
-    """The `"layer/weight"` names of weights, sorted: what a step would train."""
-    return sorted("/".join(w.path.split("/")[-2:]) for w in weights)
-
-
-def sound_assembly(assemble) -> None:
-    """Fail unless `assemble(base, head)` joins both, and freezes the base.
-
-    The base it gets is not frozen, and has batch normalisation; the head has dropout.
-    """
-    parts = toy()
-    base, head, x = parts.base, parts.head, parts.x
-    base.trainable = True
-    wanted = to_numpy(head(base(x, training=False)))
-    model = assemble(base, head)
-    if not isinstance(model, keras.Model):
-        raise Failure(
-            f"assemble must return a keras.Model, not {type(model).__name__}."
-        )
-    received = to_numpy(model(x, training=False))
-    if received.shape != wanted.shape or not np.allclose(received, wanted, atol=1e-5):
-        raise Failure(
-            "The model must give what head(base(images)) gives.",
-            "Images into the base, its maps into the head, the head's output out. No "
-            "preprocessing: these images have been through it.",
-        )
-    if _ids(_values(model)) != _ids(_values(base) + _values(head)):
-        raise Failure(
-            "The model must be made of the base and the head that it is given, with "
-            "their weights; these are copies, or not all of them."
-        )
-    _check_frozen(model, base, head)
-    _check_modes(model, base, x)
-
-
-def _values(model) -> list:
-    return [w for w in model.weights if "seed_generator" not in w.path]
-
-
-def _check_frozen(model, base, head) -> None:
-    trainable = _ids(model.trainable_weights)
-    if thawed := trainable & _ids(base.weights):
-        raise Failure(
-            f"The base is not frozen: {len(thawed)} of its weights are trainable.",
-            "A layer, or a whole model, has an attribute `trainable`.",
-            "base.trainable = False",
-        )
-    if trainable != _ids(head.weights):
-        raise Failure("The head must stay trainable: freeze the base, and it alone.")
-
-
-def _check_modes(model, base, x) -> None:
-    """A plain call leaves the base as it is; in training the head's dropout acts."""
-    base.trainable = True  # a frozen one is in inference anyhow
-    before = [to_numpy(w).copy() for w in base.non_trainable_weights]
-    model(x)
-    same = map(np.array_equal, before, map(to_numpy, base.non_trainable_weights))
-    base.trainable = False
-    if not all(same):
-        raise Failure(
-            "The base is called in training mode, even where nothing is trained: once "
-            "thawed, its batch normalisation takes up the mean and variance of every "
-            "batch that comes along.",
-            "base(images, training=False), or nothing said about training",
-        )
-    first, second = (to_numpy(model(x, training=True)) for _ in range(2))
-    if np.array_equal(first, second):
-        raise Failure(
-            "In training the head's dropout must act. Yours does not.",
-            "training=False, if you say it, belongs to the call of the base alone.",
-        )
 
 
 def phases(function, *args) -> tuple[list[SimpleNamespace], object]:
@@ -243,38 +113,36 @@ def _layer(weight) -> str:
     return weight.path.split("/")[-2]
 
 
-def _ids(weights) -> set[int]:
-    return {id(w) for w in weights}
-
-
 def _check_first(first, base, head) -> None:
-    trained = _ids(first.trained)
-    if trained & _ids(base.weights):
+    trained = ids(first.trained)
+    if trained & ids(base.weights):
         raise Failure(
             "The base is not frozen in the first phase: fit would train "
-            f"{len(trained & _ids(base.weights))} of its weights.",
+            f"{len(trained & ids(base.weights))} of its weights.",
             "The model comes with its base frozen. Unfreeze it after the first fit; "
             "to freeze it after that is too late.",
             *RECOMPILE,
         )
-    if trained != _ids(head.weights):
+    if trained != ids(head.weights):
         raise Failure("The first phase must train the head, all of it.")
 
 
 def _check_second(calls, base, head, names) -> None:
     first, second = calls
-    trained = _ids(second.trained)
-    block5 = _ids(w for w in base.weights if "block5_conv" in w.path)
-    if trained == block5 | _ids(head.weights):
+    trained = ids(second.trained)
+    block5 = ids(w for w in base.weights if "block5_conv" in w.path)
+    if trained == block5 | ids(head.weights):
         return
-    norms = _ids(w for w in base.weights if "block5_bn" in w.path)
-    if not second.recompiled and _ids(second.model.trainable_weights) != trained:
+    norms = ids(w for w in base.weights if "block5_bn" in w.path)
+    if not second.recompiled and ids(second.model.trainable_weights) != trained:
         raise Failure(
             "The second phase trains what the first one did: a change of `trainable` "
             "after a fit is silently ignored until the model is compiled again.",
             *RECOMPILE,
         )
-    if trained == _ids(head.weights):
+    if not trained:
+        raise Failure("In the second phase everything is frozen, the head too.", *REACH)
+    if trained == ids(head.weights):
         raise Failure(
             "Block 5 is still frozen in the second phase.",
             "base.trainable = True thaws all of its layers; then freeze again those "
@@ -295,7 +163,7 @@ def _check_second(calls, base, head, names) -> None:
             "function should do for a base that has.",
             "Leave a layer frozen that isinstance(layer, layers.BatchNormalization).",
         )
-    if not trained & _ids(head.weights):
+    if not trained & ids(head.weights):
         raise Failure("The second phase must train block 5 and the head together.")
     received = sorted({names[i] for i in trained})
     raise Failure(f"The second phase trains the layers {', '.join(received)}.", *REACH)
@@ -354,7 +222,11 @@ def _check_loss(call) -> None:
     try:
         said = judged(call.model, labels, p.astype("float32"))
     except Exception as error:  # Keras raises several where labels and loss differ
-        raise Failure(f"The loss cannot be computed:\n{error}") from None
+        raise Failure(
+            "The loss cannot be computed. It must be the cross-entropy, for integer "
+            f"labels:\n{error}",
+            'loss="sparse_categorical_crossentropy"',
+        ) from None
     if said["takes"] != "probabilities":
         raise Failure(
             "The loss is not the cross-entropy of the probabilities that the head "

@@ -41,17 +41,14 @@ import numpy as np
 from keras import layers
 
 from cnnlab import data, models, plots, shapes, train
+from cnnlab.cam_checks import cam_toy, sound_grad_cam
 from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 from cnnlab.diagnosis import same_network
+from cnnlab.freeze_checks import ids, sound_assembly, toy, trained_layers
 from cnnlab.probes import respond
-from cnnlab.transfer_checks import (
-    cam_toy,
-    phases,
-    sound_assembly,
-    sound_transfer,
-    toy,
-    trained_layers,
-)
+from cnnlab.training_checks import class_numbers, judged
+from cnnlab.training_checks import pairs as match
+from cnnlab.transfer_checks import phases, sound_transfer
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"
@@ -279,12 +276,6 @@ def the_base_is_trained():
             "The new task has other classes: keep the convolutions, leave the top away.",
             "include_top=False",
         )
-    equal(
-        model.output_shape[1:],
-        (3, 3, 64),
-        "maps for images of 96×96",
-        "Pass the size on: input_shape=(size, size, 3).",
-    )
     old = [to_numpy(w) for w in (model.weights[0], right.weights[0])]
     if old[0].shape != old[1].shape or not np.allclose(*old):
         raise Failure(
@@ -293,6 +284,12 @@ def the_base_is_trained():
             "Which of the arguments says what the network was trained on?",
             "weights=weights",
         )
+    equal(
+        model.output_shape[1:],
+        (3, 3, 64),
+        "maps for images of 96×96",
+        "Pass the size on: input_shape=(size, size, 3).",
+    )
     if {id(w) for w in model.weights} & {
         id(w) for w in load_base("shapes", 96).weights
     }:
@@ -594,12 +591,6 @@ def features_are_in_order():
         "for start in range(0, len(images), batch_size)",
     )
     if not np.allclose(received, right, rtol=1e-4, atol=1e-4):
-        if np.allclose(np.sort(received.sum((1, 2, 3))), np.sort(right.sum((1, 2, 3)))):
-            raise Failure(
-                "The maps are right, their order is not: labels and images would no "
-                "longer belong together.",
-                "Shuffling is for training. Compute features in the order of the images.",
-            )
         twice = to_numpy(tried(half(half(images)), training=False))
         plain = to_numpy(tried(images.astype("float32"), training=False))
         mirrored = to_numpy(tried(half(images[:, :, ::-1]), training=False))
@@ -612,6 +603,12 @@ def features_are_in_order():
                 "version for all epochs.": (mirrored, "Augment nothing that you keep."),
             },
         )
+        if np.allclose(np.sort(received.sum((1, 2, 3))), np.sort(right.sum((1, 2, 3)))):
+            raise Failure(
+                "The maps are right, their order is not: labels and images would no "
+                "longer belong together.",
+                "Shuffling is for training. Compute features in the order of the images.",
+            )
         raise Failure(
             "The maps are not those of the base for these images.",
             "The base in inference mode (training=False, as predict does it): no "
@@ -797,9 +794,15 @@ shape = (int(rng.integers(2, 5)), 3, int(rng.integers(4, 9)))
 x = rng.normal(0, 1, (5, *shape)).astype("float32")
 cases = [("average", None), ("average", 6), ("flatten", None), ("flatten", 6)]
 heads = [build_head(shape, 4, *case) for case in cases]
+two = to_numpy(build_head(shape, 2, "average")(x))
+fine = (
+    np.allclose(two.sum(-1), 1)
+    if two.shape[-1] == 2
+    else two.min() > 0 and two.max() < 1
+)
 wrong = [np.abs(to_numpy(head(x)).sum(-1) - 1).max() > 1e-3 for head in heads]
 [
-    np.append(respond(head, x, seed), [head.count_params(), bad])
+    np.append(respond(head, x, seed), [head.count_params(), bad, fine])
     for head, bad in zip(heads, wrong, strict=True)
 ]
 
@@ -912,7 +915,8 @@ parts.base.trainable = True
 model = assemble(parts.base, parts.head)
 given = to_numpy(model(parts.x, training=False))
 trained = trained_layers(model.trainable_weights)
-{"outputs": given, "what a step trains": trained}
+shared = len(ids(model.weights) & ids(parts.base.weights + parts.head.weights))
+{"outputs": given, "what a step trains": trained, "weights shared": shared}
 
 # %% probe="assemble"
 parts = toy(seed)
@@ -1124,21 +1128,22 @@ def transfer_has_two_phases():
 parts = toy(seed)
 rng = np.random.default_rng(seed)
 epochs, rates = rng.integers(2, 9, 2), rng.uniform([1e-3, 1e-5], [1e-2, 1e-4])
-pairs = (parts.x[:7], parts.y[:7]), (parts.x[7:], parts.y[7:])
+sets = (parts.x[:7], parts.y[:7]), (parts.x[7:], parts.y[7:])
 calls, result = phases(
-    transfer, parts.model, parts.base, *pairs, epochs.tolist(), rates.tolist()
+    transfer, parts.model, parts.base, *sets, epochs.tolist(), rates.tolist()
 )
 first, second = calls
-images = [
-    np.sort(part.sum((1, 2, 3))) for c in calls for part in (c.x, c.validation[0])
-]
+truth = second.y[np.argsort(class_numbers(second.y), kind="stable")]
+p = rng.dirichlet(np.ones(3), 7).astype("float32")
 {
     "first phase trains": trained_layers(first.trained),
     "second phase trains": trained_layers(second.trained),
     "learning rates": np.array([first.learning_rate, second.learning_rate]) / rates,
     "optimizers": first.optimizer is not second.optimizer,
     "epochs": np.array([first.epochs, second.epochs]),
-    "images": np.concatenate(images),
+    "training images and labels": [match(c.x, c.y) for c in calls],
+    "validation images and labels": [match(*c.validation) for c in calls],
+    "loss": judged(second.model, truth, p)["takes"],
     "histories": [isinstance(history, dict) for history in result] + [len(result)],
 }
 
@@ -1244,6 +1249,7 @@ RATES = train.budget(
     smoke=(1e-4,), cpu=(1e-5, 1e-4, 1e-3, 1e-2), gpu=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 )
 SWEEP = some(y_train, PER_CLASS[0])
+SWEPT = train.budget(smoke=(1, 1), cpu=(8, 6), gpu=(20, 20))
 
 
 def sweep(rate, seed):
@@ -1252,7 +1258,8 @@ def sweep(rate, seed):
     base = load_base(WEIGHTS, SIZE)
     model = assemble(base, build_head(f_train.shape[1:], 5, "average"))
     pair = (x_train[SWEEP], y_train[SWEEP])
-    runs = transfer(model, base, pair, (x_val, y_val), PHASES, (HEAD_RATE, rate))
+    held_out = (x_val[:100], y_val[:100])
+    runs = transfer(model, base, pair, held_out, SWEPT, (HEAD_RATE, rate))
     return [run["val_accuracy"][-1] for run in runs]
 
 
@@ -1440,9 +1447,9 @@ def grad_cam(base, head, x, label, layer):
         layer: name of a convolution of the base.
 
     Returns:
-        The heat, an array (height, width) as large as the image: divided by its largest
-        value (all 0 where nothing speaks for the class), then enlarged bilinearly, as
-        `keras.ops.image.resize` does it.
+        The heat, an array (height, width) as large as the image: first divided by its
+        largest value (all 0 where nothing speaks for the class), then enlarged
+        bilinearly, as `keras.ops.image.resize` does it.
     """
     ### BEGIN SOLUTION
     front, back = cut(base, layer)
@@ -1457,94 +1464,16 @@ def grad_cam(base, head, x, label, layer):
 # %% check="grad_cam"
 @check
 def grad_cam_finds_the_spot():
-    """grad_cam() is hot where the class is, nowhere below 0, and as large as the image."""
-    base, head, x, maps, kernel = cam_toy()
-
-    def enlarged(heat):
-        heat = heat / max(np.abs(heat).max(), 1e-9)
-        return to_numpy(keras.ops.image.resize(heat[..., None], (16, 24)))[..., 0]
-
-    label = 1
-    p = to_numpy(head(base(x)))[0]
-    by_softmax = p[label] * (kernel[:, label] - kernel @ p)
-    evidence = maps @ kernel[:, label]
-    received = grad_cam(base, head, x, label, "maps")
-    if received is None:
-        raise Failure("grad_cam gives None. Does it end with `return`?")
-    received = to_numpy(received)
-    if received.shape == (4, 6):
-        raise Failure(
-            "The heat has the size of the maps, 4×6; it is to be laid over the image.",
-            "keras.ops.image.resize wants (height, width, channels).",
-        )
-    equal(received.shape, (16, 24), "shape of the heat for an image 16×24")
-    if not np.isfinite(received).all():
-        raise Failure(
-            "The heat has values that are not finite.", "What is divided by 0?"
-        )
-    if received.max() > 1.001 or (received.max() < 0.5 and received.min() >= 0):
-        raise Failure(
-            f"The largest value is {received.max():.3g}. The heat must be divided by its "
-            "largest value."
-        )
-    alike = received / max(np.abs(received).max(), 1e-9)
-    scaled = {
-        what: (wrong / max(np.abs(wrong).max(), 1e-9), *hints)
-        for what, (wrong, *hints) in {
-            "There are negative values: what speaks against the class.": (
-                enlarged(evidence),
-                "The ReLU of the formula is missing.",
-            ),
-            "What speaks against the class is hot, too.": (
-                enlarged(np.abs(evidence)),
-                "ReLU, not the absolute value.",
-            ),
-            "This is the gradient of the probability, after the softmax.": (
-                enlarged(np.maximum(maps @ by_softmax, 0)),
-                "It mixes in all the other classes. The formula has the logit.",
-                "logits(head, ...)[0, label]",
-            ),
-            "The maps are summed without weights.": (
-                enlarged(maps.sum(-1)),
-                "Each map counts as much as it speaks for the class: alpha.",
-            ),
-            "This is the heat of another class.": (
-                enlarged(np.maximum(maps @ kernel[:, 0], 0)),
-                "label says which logit: [0, label]",
-            ),
-            "The heat is turned over: rows and columns exchanged.": (
-                enlarged(np.maximum(evidence, 0).T),
-                "Maps are (height, width, channels).",
-            ),
-        }.items()
-    }
-    recognise(alike, scaled)
-    right = enlarged(np.maximum(evidence, 0))
-    if not np.allclose(alike, right / right.max(), atol=0.02):
-        raise Failure(
-            "The heat is not that of the formula.",
-            "alpha: the mean of the gradient over height and width, a number per map.",
-            "Sum over the channels: maps[0] @ alpha.",
-        )
-    cold = to_numpy(grad_cam(base, head, x, 2, "maps"))
-    if np.isnan(cold).any():
-        raise Failure(
-            "Where nothing speaks for the class, the heat must be 0; yours is nan.",
-            "0 / 0. Divide by max(largest, a tiny number).",
-        )
-    close(
-        cold, np.zeros((16, 24)), "heat where nothing speaks for the class", atol=1e-3
-    )
+    """grad_cam() is hot where the class is, never below 0, and as large as the image."""
+    sound_grad_cam(grad_cam)
 
 
 # %% probe="grad_cam" atol=0.02
 found = []
 for hidden in (None, 6):
     base_, head_, x, *_ = cam_toy(seed, hidden=hidden)
-    for label in range(3):
-        heat = to_numpy(grad_cam(base_, head_, x, label, "maps"))
-        bounds = [heat.shape == (16, 24), heat.min() >= 0, heat.max() <= 1.001]
-        found.append(np.append(heat / max(heat.max(), 0.3), bounds))
+    heats = [to_numpy(grad_cam(base_, head_, x, k, "maps")) for k in range(3)]
+    found.append(np.stack(heats))
 found
 
 # %% [markdown]

@@ -1,0 +1,319 @@
+"""Mistakes and variants of lab 9; README.md in this folder explains the format."""
+
+# ruff: noqa: E501 (one line each, to be read as a table)
+
+CONV = "rows.append(((size, size, count), (3 * 3 * channels + 1) * count))"
+POOLED = "rows.append(((size, size, channels), 0))"
+LOAD = "models.vgg16((size, size, 3), weights=weights, include_top=False)"
+READY = 'return images[..., ::-1].astype("float32") - means'
+BATCH = "to_numpy(base.predict_on_batch(prepare(images[start : start + batch_size])))"
+GATHERED = "return np.concatenate(batches)"
+AVERAGE = "layers.GlobalAveragePooling2D() if average else layers.Flatten()"
+HIDDEN = 'layers.Dense(units, activation="relu")'
+LAST = 'layers.Dense(num_classes, activation="softmax")'
+JOINED = "return keras.Model(inputs, head(base(inputs, training=False)))"
+FREEZE = "    base.trainable = False\n"
+THAW = """                layer.trainable = layer.name.startswith("block5") and not norm
+"""
+ADAM = "optimizer=keras.optimizers.Adam(rates[phase]),"
+LOSS = 'loss="sparse_categorical_crossentropy",'
+HELD_OUT = "validation_data=validation,"
+GIVEN = "            *training,\n"
+HEAT = "heat = np.maximum(maps[0] @ slopes.mean(axis=(1, 2))[0], 0)"
+SCALED = "heat = heat / max(heat.max(), 1e-9)"
+RESIZED = "return to_numpy(keras.ops.image.resize(heat[..., np.newaxis], x.shape[1:3]))[..., 0]"
+SCORE = "lambda m: logits(head, back(m))[0, label]"
+
+IN_PLACE = """images -= 0
+    return keras.applications.vgg16.preprocess_input(images)"""
+
+IN_MODEL = """
+def extract(base, prepare, images, batch_size=64):
+    inputs = keras.Input(images.shape[1:])
+    whole = keras.Model(inputs, base(layers.Lambda(prepare)(inputs)))
+    return whole.predict(images, batch_size=batch_size, verbose=0)
+"""
+MAPPED = """
+def extract(base, prepare, images, batch_size=64):
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(images).batch(batch_size).map(prepare)
+    return base.predict(batches, verbose=0)
+"""
+GENERATOR = """
+def extract(base, prepare, images, batch_size=64):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return -(-len(images) // batch_size)
+
+        def __getitem__(self, k):
+            return (to_numpy(prepare(images[k * batch_size : (k + 1) * batch_size])),)
+
+    return base.predict(Batches(), verbose=0)
+"""
+
+FUNCTIONAL = """
+def build_head(input_shape, num_classes, pooling, units=None):
+    inputs = keras.Input(input_shape)
+    if pooling == "average":
+        x = keras.ops.mean(inputs, axis=(1, 2))
+    else:
+        x = layers.Reshape((-1,))(inputs)
+    if units is not None:
+        x = layers.ReLU()(layers.Dense(units)(x))
+    return keras.Model(inputs, layers.Softmax()(layers.Dense(num_classes)(x)))
+"""
+
+PER_LAYER = """
+def assemble(base, head):
+    for layer in base.layers:
+        layer.trainable = False
+    return keras.Sequential([base, head])
+"""
+SUBCLASS = """
+class Joined(keras.Model):
+    def __init__(self, base, head):
+        super().__init__()
+        self.base, self.head = base, head
+        self.base.trainable = False
+
+    def call(self, x, training=False):
+        return self.head(self.base(x, training=False), training=training)
+
+
+def assemble(base, head):
+    return Joined(base, head)
+"""
+
+
+def _transfer(
+    between: str,
+    *,
+    first: str = "",
+    compiled: str = "compiled(rates[1])",
+    optimizer: str = "keras.optimizers.Adam(rate)",
+) -> str:
+    """An answer cell in two separate phases: `between` them the base is thawed."""
+    return f"""
+def transfer(model, base, training, validation, epochs, rates):
+    def compiled(rate):
+        model.compile({optimizer}, "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    def fit(epochs):
+        options = dict(validation_data=validation, epochs=epochs, batch_size=16)
+        return model.fit(*training, verbose=0, **options).history
+
+    {first}
+    compiled(rates[0])
+    history = fit(epochs[0])
+    {between}
+    {compiled}
+    return history, fit(epochs[1])
+"""
+
+
+BLOCK5 = """for layer in base.layers:
+        layer.trainable = layer.name.startswith("block5_conv")"""
+THAWED = f"base.trainable = True\n    {BLOCK5}"
+
+ONE_PHASE = """
+def transfer(model, base, training, validation, epochs, rates):
+    base.trainable = True
+    for layer in base.layers:
+        layer.trainable = layer.name.startswith("block5_conv")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    history = train.fit(model, *training, validation_data=validation, epochs=sum(epochs))
+    return history, history
+"""
+CUSTOM_LOOP = """
+def transfer(model, base, training, validation, epochs, rates):
+    model.compile(keras.optimizers.Adam(rates[0]), "sparse_categorical_crossentropy")
+    for _ in range(epochs[0]):
+        model.train_on_batch(*training)
+    return {}, {}
+"""
+ONE_HOT = """
+def transfer(model, base, training, validation, epochs, rates):
+    hot = lambda pair: (pair[0], keras.utils.to_categorical(pair[1], model.output_shape[-1]))
+    runs = []
+    for rate, count in zip(rates, epochs):
+        model.compile(keras.optimizers.RMSprop(rate), "categorical_crossentropy", metrics=["accuracy"])
+        runs.append(model.fit(*hot(training), validation_data=hot(validation), epochs=count, verbose=0).history)
+        base.trainable = True
+        for layer in base.layers:
+            layer.trainable = layer.name in ("block5_conv1", "block5_conv2", "block5_conv3")
+    return runs
+"""
+DATASETS = """
+def transfer(model, base, training, validation, epochs, rates):
+    import tensorflow as tf
+
+    first, second = (tf.data.Dataset.from_tensor_slices(p).batch(4) for p in (training, validation))
+    runs = []
+    for phase in range(2):
+        if phase:
+            base.trainable = True
+            for layer in base.layers:
+                layer.trainable = layer.name.startswith("block5_conv")
+        model.compile(keras.optimizers.Adam(rates[phase]), "sparse_categorical_crossentropy")
+        runs.append(train.fit(model, first.shuffle(9), validation_data=second, epochs=epochs[phase]))
+    return runs
+"""
+
+LOOPS = """
+def grad_cam(base, head, x, label, layer):
+    front, back = cut(base, layer)
+    maps = front(x)
+    slopes = gradient(lambda m: logits(head, back(m))[0][label], maps)
+    maps, heat = to_numpy(maps)[0], 0
+    for k in range(maps.shape[-1]):
+        heat = heat + slopes[0, :, :, k].mean() * maps[:, :, k]
+    heat = np.where(heat > 0, heat, 0)
+    if heat.max() > 0:
+        heat = heat / heat.max()
+    return keras.ops.image.resize(heat[None, :, :, None], x.shape[1:3])[0, :, :, 0]
+"""
+EINSUM = """
+def grad_cam(base, head, x, label, layer):
+    front, back = cut(base, layer)
+    maps = to_numpy(front(x))
+    slopes = gradient(lambda m: keras.ops.sum(logits(head, back(m))[:, label]), maps)
+    alpha = np.mean(slopes, axis=(0, 1, 2))
+    heat = to_numpy(keras.ops.relu(np.einsum("nhwc,c->nhw", maps, alpha)))[0]
+    from PIL import Image
+
+    heat = Image.fromarray(heat / (heat.max() + 1e-12)).resize(x.shape[2:0:-1], Image.Resampling.BILINEAR)
+    return np.asarray(heat)
+"""
+
+# fmt: off
+MISTAKES = [
+    # --- count_layers (A3; errata of decks 002 and 004)
+    ("bias_forgotten", "count_layers", CONV, CONV.replace(" + 1)", ")"), "one bias"),
+    ("pooling_learns", "count_layers", POOLED, POOLED.replace(", 0)", ", (channels * 4 + 1) * channels)"), "nothing to learn"),
+    ("channels_forgotten", "count_layers", CONV, CONV.replace("3 * 3 * channels", "3 * 3"), "every value it sees"),
+    ("not_padded", "count_layers", CONV, f"size -= 2\n            {CONV}", "keep the size"),
+    ("floor_missing", "count_layers", "size //= 2", "size = (size + 1) // 2", "rounded down"),
+    ("pooling_left_out", "count_layers", POOLED, "pass", "one pooling"),
+    ("last_map_not_flattened", "count_layers", "inputs = size * size * channels", "inputs = channels", "flattened"),
+    ("library", "count_layers", "rows, channels = [], 3", "from cnnlab import arithmetic\n    rows, channels = [], 3", "without cnnlab.arithmetic"),
+    # --- load_base (T8)
+    ("random_weights", "load_base", "weights=weights", "weights=None", "random"),
+    ("with_top", "load_base", ", include_top=False", "", "old classifier"),
+    ("other_size", "load_base", "(size, size, 3), weights", "(64, 64, 3), weights", "Pass the size on"),
+    ("no_return", "load_base", f"return {LOAD}", LOAD, "must return a keras.Model"),
+    # --- preprocess (D5, D8)
+    ("by_255", "preprocess", READY, 'return images.astype("float32") / 255', "1/255 is for networks"),
+    ("mobilenet", "preprocess", READY, 'return images.astype("float32") / 127.5 - 1', "MobileNet"),
+    ("nothing", "preprocess", READY, 'return images.astype("float32")', "as they were"),
+    ("twice", "preprocess", READY, 'return (images[..., ::-1].astype("float32") - means)[..., ::-1] - means', "Prepared twice"),
+    ("means_twice", "preprocess", READY, f"{READY} - means", "Prepared twice"),
+    ("not_reversed", "preprocess", READY, READY.replace("[..., ::-1]", ""), "still red, green, blue"),
+    ("rgb_means", "preprocess", READY, READY.replace("[..., ::-1]", "").replace("means", "means[::-1]"), "still red, green, blue"),
+    ("means_not_reversed", "preprocess", READY, READY.replace("means", "means[::-1]"), "red's mean"),
+    ("no_means", "preprocess", READY, READY.removesuffix(" - means"), "The channels are reversed; the means are still there"),
+    ("and_by_255", "preprocess", READY, READY.replace("- means", "/ 255 - means / 255"), "Divided by 255 as well"),
+    ("in_place", "preprocess", READY, 'images[...] = images[..., ::-1].astype("float32") - means\n    return images', "in place"),
+    ("bytes", "preprocess", READY, "return (images[..., ::-1] - means.astype(images.dtype)).astype('float32')", "Convert first"),
+    ("flipped_sideways", "preprocess", READY, READY.replace("[..., ::-1]", "[:, :, ::-1]"), "Blue first"),
+    ("float64", "preprocess", READY, 'return images[..., ::-1].astype("float64") - means', "dtype"),
+    ("library", "preprocess", READY, IN_PLACE, "without keras.applications"),
+    ("library_generic", "preprocess", READY, "from keras.applications import imagenet_utils\n    return imagenet_utils.preprocess_input(images)", "without keras.applications"),
+    # --- extract (D7, D8, D10, T5)
+    ("not_prepared", "extract", "prepare(images[start : start + batch_size])", 'images[start : start + batch_size].astype("float32")', "not prepared"),
+    ("prepared_twice", "extract", "prepare(images[start : start + batch_size])", "prepare(prepare(images[start : start + batch_size]))", "prepared twice"),
+    ("shuffled", "extract", GATHERED, "return np.random.default_rng(0).permutation(np.concatenate(batches))", "their order is not"),
+    ("last_batch_lost", "extract", "range(0, len(images), batch_size)", "range(0, len(images) - batch_size + 1, batch_size)", "last batch may be smaller"),
+    ("augmented", "extract", "prepare(images[start : start + batch_size])", "prepare(images[start : start + batch_size][:, :, ::-1])", "mirrored"),
+    ("training_mode", "extract", BATCH, BATCH.replace("base.predict_on_batch(", "base(").replace("batch_size]))", "batch_size]), training=True)"), "inference mode"),
+    ("pooled", "extract", GATHERED, "return np.concatenate(batches).mean(axis=(1, 2))", "nor pooled"),
+    ("another_base", "extract", "base.predict_on_batch", "small_base().predict_on_batch", "Use the base that is given"),
+    ("no_return", "extract", GATHERED, "np.concatenate(batches)", "return"),
+    # --- build_head (A1, A2)
+    ("no_hidden_activation", "build_head", HIDDEN, "layers.Dense(units)", "without an activation after hidden"),
+    ("one_unit_softmax", "build_head", LAST, 'layers.Dense(1, activation="softmax")', "always 1"),
+    ("sigmoid", "build_head", LAST, LAST.replace("softmax", "sigmoid"), "each unit decides for itself"),
+    ("logits", "build_head", LAST, "layers.Dense(num_classes)", "logits"),
+    ("softmax_twice", "build_head", f"head.add({LAST})", f"head.add({LAST})\n    head.add(layers.Softmax())", "softmax applied twice"),
+    ("maximum", "build_head", AVERAGE, AVERAGE.replace("GlobalAverage", "GlobalMax"), "maximum instead of average"),
+    ("always_flatten", "build_head", AVERAGE, "layers.Flatten()", "Flatten instead of"),
+    ("always_average", "build_head", AVERAGE, "layers.GlobalAveragePooling2D()", "instead of Flatten"),
+    ("not_pooled", "build_head", f"    head.add({AVERAGE})\n", "", "must have the shape"),
+    ("linear_only", "build_head", "if units:", "if not units and units:", "without the hidden layer"),
+    ("one_unit_for_two", "build_head", LAST, 'layers.Dense(1 if num_classes == 2 else num_classes, activation="softmax")', "Two classes: a sigmoid"),
+    # --- assemble (T3, T5)
+    ("not_frozen", "assemble", FREEZE, "", "The base is not frozen"),
+    ("some_frozen", "assemble", FREEZE, "    for layer in base.layers[:3]:\n        layer.trainable = False\n", "The base is not frozen"),
+    ("head_frozen", "assemble", FREEZE, f"{FREEZE}    head.trainable = False\n", "The head must stay trainable"),
+    ("wrapper_frozen", "assemble", {FREEZE: "", JOINED: "model = keras.Model(inputs, head(base(inputs)))\n    model.trainable = False\n    head.trainable = True\n    base.trainable = True\n    return model"}, None, "head must stay trainable"),
+    ("copied", "assemble", JOINED, "copy = keras.models.clone_model(base)\n    copy.set_weights(base.get_weights())\n    copy.trainable = False\n    return keras.Model(inputs, head(copy(inputs)))", "copies"),
+    ("training_mode", "assemble", JOINED, JOINED.replace("False", "True"), "training mode"),
+    ("head_in_inference", "assemble", None, "class Joined(keras.Model):\n    def __init__(self, base, head):\n        super().__init__()\n        self.base, self.head = base, head\n        base.trainable = False\n\n    def call(self, x):\n        return self.head(self.base(x, training=False), training=False)\n\n\ndef assemble(base, head):\n    return Joined(base, head)\n", "dropout must act"),
+    ("prepared_again", "assemble", JOINED, JOINED.replace("base(inputs,", "base(inputs / 255,"), "must give what"),
+    ("no_return", "assemble", JOINED, JOINED.removeprefix("return "), "must return a keras.Model"),
+    # --- transfer (D10, T1, T3, T4, T5)
+    ("no_recompile", "transfer", None, _transfer(THAWED, compiled="pass"), "silently ignored"),
+    ("thawed_after_compile", "transfer", None, _transfer("compiled(rates[1])\n    second = fit(epochs[1])", compiled=f"{THAWED}\n    return history, second"), "still frozen"),
+    ("frozen_after_fit", "transfer", None, _transfer(f"base.trainable = False\n    {THAWED}", first="base.trainable = True"), "not frozen in the first phase"),
+    ("one_phase", "transfer", None, ONE_PHASE, "One phase only"),
+    ("block5_first", "transfer", None, _transfer("pass", first=THAWED), "not frozen in the first phase"),
+    ("same_rate", "transfer", ADAM, ADAM.replace("phase", "0"), "not lowered"),
+    ("default_rate", "transfer", ADAM, 'optimizer="adam",', "0.001 is what Keras takes"),
+    ("rates_swapped", "transfer", ADAM, ADAM.replace("phase", "1 - phase"), "not lowered"),
+    ("all_thawed", "transfer", THAW, "                pass\n", "whole base"),
+    ("fifteen_of_wrapper", "transfer", None, _transfer("base.trainable = True\n    for layer in model.layers[:15]:\n        layer.trainable = False"), "has the base as one"),
+    ("wrapper_slice_thawed", "transfer", None, _transfer("for layer in model.layers[15:]:\n        layer.trainable = True"), "still frozen"),
+    ("base_still_frozen", "transfer", None, _transfer("base.get_layer('block5_conv1').name"), "still frozen"),
+    ("wrong_slice", "transfer", None, _transfer("base.trainable = True\n    for layer in base.layers[:-1]:\n        layer.trainable = False"), "still frozen"),
+    ("one_convolution", "transfer", THAW, THAW.replace('startswith("block5")', 'startswith("block5_conv1")'), "trains the layers"),
+    ("norm_thawed", "transfer", THAW, THAW.replace(" and not norm", ""), "moving mean and variance"),
+    ("head_frozen", "transfer", None, _transfer(f"{THAWED}\n    model.layers[-1].trainable = False"), "head together"),
+    ("one_optimizer", "transfer", None, _transfer(f"{THAWED}\n    model.optimizer.learning_rate = rates[1]", compiled='model.compile(model.optimizer, "sparse_categorical_crossentropy")'), "share one optimizer"),
+    ("training_as_validation", "transfer", HELD_OUT, "validation_data=training,", "another measure"),
+    ("validation_augmented", "transfer", HELD_OUT, "validation_data=(validation[0][:, :, ::-1], validation[1]),", "augmented"),
+    ("no_validation", "transfer", f"            {HELD_OUT}\n", "", "validation_data"),
+    ("labels_shuffled", "transfer", GIVEN, "            training[0],\n            np.roll(training[1], 1),\n", "own label"),
+    ("epochs", "transfer", "epochs=epochs[phase],", "epochs=sum(epochs),", "epochs, as asked"),
+    ("from_logits", "transfer", LOSS, "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),", "without from_logits"),
+    ("mse", "transfer", LOSS, 'loss="mse",', "cross-entropy"),
+    ("custom_loop", "transfer", None, CUSTOM_LOOP, "training=True"),
+    ("one_history", "transfer", "return histories", "return histories[1]", "two histories"),
+    # --- grad_cam (V2)
+    ("softmax", "grad_cam", SCORE, "lambda m: head(back(m))[0, label]", "after the softmax"),
+    ("no_relu", "grad_cam", HEAT, "heat = maps[0] @ slopes.mean(axis=(1, 2))[0]", "ReLU of the formula"),
+    ("absolute", "grad_cam", HEAT, "heat = np.abs(maps[0] @ slopes.mean(axis=(1, 2))[0])", "absolute value"),
+    ("nan", "grad_cam", SCALED, "heat = heat / heat.max()", "nan"),
+    ("not_resized", "grad_cam", RESIZED, "return heat", "size of the maps"),
+    ("not_scaled", "grad_cam", SCALED, "heat = heat * 1.0", "largest value"),
+    ("unweighted", "grad_cam", HEAT, "heat = np.maximum(maps[0].sum(-1), 0)", "without weights"),
+    ("other_class", "grad_cam", SCORE, "lambda m: logits(head, back(m))[0, 0]", "another class"),
+    ("disconnected", "grad_cam", SCORE, "lambda m: logits(head, base(x))[0, label]", "disconnected"),
+    ("weights_of_places", "grad_cam", HEAT, "heat = np.maximum((maps[0] * slopes[0].max(axis=(0, 1))).sum(-1), 0)", "mean of the gradient"),
+    ("no_return", "grad_cam", RESIZED, RESIZED.removeprefix("return "), "return"),
+]
+
+VARIANTS = [
+    ("counted_up", "count_layers", CONV, "weights = 9 * channels * count\n            rows.append([[size, size, count], weights + count])"),
+    ("numpy", "count_layers", POOLED, "rows.append((np.array([size, size, channels]), 0))"),
+    ("own_choice", "load_base", f"return {LOAD}", 'shape = (size, size, 3)\n    if weights == "shapes":\n        return shapes.pretrained_vgg16(shape)\n    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=shape)'),
+    ("tensors", "preprocess", READY, 'return keras.ops.flip(keras.ops.cast(images, "float32"), axis=-1) - means'),
+    ("stacked", "preprocess", READY, 'red, green, blue = (np.float32(images[..., k]) for k in range(3))\n    return np.stack([blue - means[0], green - means[1], red - means[2]], axis=-1)'),
+    ("loop", "preprocess", READY, "ready = np.array(images, 'float32')[..., [2, 1, 0]]\n    for k in range(3):\n        ready[..., k] -= means[k]\n    return ready"),
+    ("in_model", "extract", None, IN_MODEL),
+    ("mapped", "extract", None, MAPPED),
+    ("generator", "extract", None, GENERATOR),
+    ("called", "extract", BATCH, BATCH.replace("base.predict_on_batch(", "base(").replace("batch_size]))", "batch_size]), training=False)")),
+    ("functional", "build_head", None, FUNCTIONAL),
+    ("two_as_one", "build_head", f"head.add({LAST})", 'if num_classes == 2:\n        head.add(layers.Dense(1, activation="sigmoid"))\n    else:\n        head.add(layers.Dense(num_classes, activation="softmax"))'),
+    ("he", "build_head", HIDDEN, 'layers.Dense(units, activation=keras.ops.relu, kernel_initializer="he_normal")'),
+    ("per_layer", "assemble", None, PER_LAYER),
+    ("subclass", "assemble", None, SUBCLASS),
+    ("one_graph", "assemble", JOINED, "return keras.Model(base.input, head(base.output))"),
+    ("by_slice", "transfer", None, _transfer("base.trainable = True\n    for layer in base.layers:\n        if not layer.name.startswith('block5_conv'):\n            layer.trainable = False")),
+    ("sgd", "transfer", None, _transfer(THAWED, optimizer="keras.optimizers.SGD(rate, momentum=0.9)")),
+    ("one_hot", "transfer", None, ONE_HOT),
+    ("datasets", "transfer", None, DATASETS),
+    ("loops", "grad_cam", None, LOOPS),
+    ("einsum", "grad_cam", None, EINSUM),
+]
+# fmt: on
