@@ -1,15 +1,17 @@
 """Grading a class: cnnlab against nbgrader and otter-grader, in one run.
 
-    python benchmarks/grading.py [--lab lab04_lenet_mnist] [--count 24] [--rounds 4]
+    python benchmarks/grading.py [--count 24] [--rounds 2] [--lab lab04_lenet_mnist]
+                                 [--parts growth overhead hostile race nbval]
 
 The same honest submissions, in turns of `count / rounds`: `cnnlab grade -j 2` (warm,
 boxed), `nbgrader autograde` and `otter run` (each as documented: one after the other,
 graded on the visible checks). Then what cnnlab adds to the cells' own time, how time
-and memory grow with the class, and nbval on warm against ordinary kernels.
+and memory grow with the class, what a folder of bad submissions achieves, and nbval on
+warm against ordinary kernels. Every figure is printed when it is known, and again in
+the table at the end.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import resource
@@ -23,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+from hostile import hostile
 
 from cnnlab import lab as labs
 from cnnlab.grading import batch, journal
@@ -38,6 +41,9 @@ ENVIRONMENT = {
     "CNNLAB_OFFLINE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+PARTS = ["growth", "overhead", "hostile", "race", "nbval"]
+AIMS = {"nbgrader": "6 x", "otter": "15 x"}
+FIGURES: list[tuple[str, str, str]] = []  # name, measured, aim
 OTTER_TEST = """
 from otter.test_files import test_case
 
@@ -154,77 +160,86 @@ def _prose(cell) -> bool:
 
 def race(lab: labs.Lab, count: int, rounds: int, tools: list[str]) -> None:
     """Submissions per minute of each tool, in turns."""
+    made = {"cnnlab": Cnnlab, "nbgrader": Nbgrader, "otter": Otter}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         paths = write_class(lab, work, count)
-        made = {"cnnlab": Cnnlab, "nbgrader": Nbgrader, "otter": Otter}
         racers = {name: made[name](lab, work) for name in tools}
         seconds = dict.fromkeys(racers, 0.0)
         size = -(-count // rounds)
         for start in range(0, count, size):
+            turn = paths[start : start + size]
             for name, racer in racers.items():
                 began = time.perf_counter()
-                racer.grade(paths[start : start + size])
+                racer.grade(turn)
                 seconds[name] += time.perf_counter() - began
-                print(f"  {name}: {start + size} of {count}, {seconds[name]:.0f} s")
-        print(f"\n{count} honest submissions of {lab.name}")
-        print(f"{'tool':10} {'per minute':>10} {'cnnlab is':>12}   scores")
-        for name, racer in racers.items():
-            ratio = seconds[name] / seconds["cnnlab"]
-            scores = sorted(set(racer.scores.values()))
-            rate = 60 * count / seconds[name]
-            print(f"{name:10} {rate:10.1f} {ratio:10.1f} x   {scores}")
+                done = start + len(turn)
+                each = seconds[name] / done
+                say(f"  {name:10} {done:3} of {count}: {each:6.2f} s each")
+    for name in racers:
+        ratio = seconds[name] / seconds["cnnlab"]
+        rate = 60 * count / seconds[name]
+        figure(f"{name}, submissions per minute", f"{rate:.1f}", "")
+        if name != "cnnlab":
+            figure(f"cnnlab against {name}", f"{ratio:.1f} x", AIMS[name])
+    scores = sorted({s for racer in racers.values() for s in racer.scores.values()})
+    graded = min(len(racer.scores) for racer in racers.values())
+    figure(f"scores of {graded} honest submissions", str(scores), "[1.0]: all equal")
 
 
-def grade_here(lab: labs.Lab, submissions, processes, out: Path) -> list:
-    """Grade in this process, so that its memory can be read."""
-    return batch.grade_class(
-        lab,
-        submissions,
-        out,
-        processes=processes,
-        seed=1,
-        executor=ThreadPoolExecutor(2),
-    )
+def grade_here(lab: labs.Lab, found, processes, *, jobs=2, keep=lambda _: None):
+    """Grade in this process, so that its memory can be read; `keep` gets notebooks."""
+    with tempfile.TemporaryDirectory() as out:
+        return batch.grade_class(
+            lab,
+            found,
+            Path(out),
+            processes=processes,
+            seed=1,
+            executor=ThreadPoolExecutor(jobs),
+            on_result=keep,
+        )
 
 
 def overhead(lab: labs.Lab, count: int) -> None:
     """Seconds a submission takes beyond its cells, one at a time."""
     with tempfile.TemporaryDirectory() as folder, open_kernels() as processes:
         write_class(lab, Path(folder), count)
-        found = collect(folder)
-        with tempfile.TemporaryDirectory() as out:
-            results = batch.grade_class(
-                lab,
-                found,
-                Path(out),
-                processes=processes,
-                seed=1,
-                executor=ThreadPoolExecutor(1),
-            )
+        results = grade_here(lab, collect(folder), processes, jobs=1)
     beyond = [r.seconds - r.cell_seconds for r in results]
-    inside = [r.cell_seconds for r in results]
-    print(
-        f"\nbeyond the cells' own {statistics.median(inside):.2f} s: median "
-        f"{statistics.median(beyond):.2f} s, most {max(beyond):.2f} s"
-    )
+    inside = statistics.median(r.cell_seconds for r in results)
+    figure("cells of one submission, median", f"{inside:.2f} s", "")
+    figure("beyond its cells, median", f"{statistics.median(beyond):.2f} s", "0.3 s")
 
 
 def growth(sizes=(24, 125, 500)) -> None:
     """Time and memory with the size of a class of trivial submissions."""
     lab = labs.read(ROOT / "tests" / "labs" / "lab00_tiny.py")
-    print("\ntrivial submissions    seconds   per one   this process, peak MB")
     with open_kernels() as processes:
+        processes.start().close()  # the pre-imported parent is there
         for size in sizes:
-            with contextlib.ExitStack() as stack:
-                folder = stack.enter_context(tempfile.TemporaryDirectory())
-                out = stack.enter_context(tempfile.TemporaryDirectory())
+            with tempfile.TemporaryDirectory() as folder:
                 write_class(lab, Path(folder), size)
                 began = time.perf_counter()
-                grade_here(lab, collect(folder), processes, Path(out))
-                took = time.perf_counter() - began
+                grade_here(lab, collect(folder), processes)
+                each = (time.perf_counter() - began) / size
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{size:19} {took:10.1f} {took / size:9.3f} {peak:12.0f}")
+            what = f"{each:.3f} s each, grader's peak {peak:.0f} MB"
+            figure(f"{size} trivial submissions", what, "linear; under 150 MB")
+
+
+def attacked() -> None:
+    """The hostile folder."""
+    kept = []
+    with open_kernels() as processes:
+
+        def grade(lab, found):
+            grade_here(lab, found, processes, keep=kept.append)
+            return kept
+
+        counts = hostile(grade)
+    names, values = ", ".join(counts), ", ".join(map(str, counts.values()))
+    figure(f"hostile folder: {names}", values, "0, 0, 0, 0")
 
 
 def nbval() -> None:
@@ -237,23 +252,46 @@ def nbval() -> None:
         began = time.perf_counter()
         run(*command, f"--nbval-kernel-name={name}", cwd=ROOT)
         seconds[name] = time.perf_counter() - began
+        say(f"  nbval on {name}: {seconds[name]:.0f} s")
     ordinary, warm = seconds.values()
-    ratio = ordinary / warm
-    print(f"\nnbval: ordinary {ordinary:.0f} s, warm {warm:.0f} s: {ratio:.2f} x")
+    figure("nbval, warm against ordinary", f"{ordinary / warm:.2f} x", "")
+
+
+def say(text: str) -> None:
+    """Print now: the run may be cut off."""
+    print(text, flush=True)
+
+
+def figure(name: str, value: str, aim: str) -> None:
+    """Keep a figure for the table, and print it at once."""
+    FIGURES.append((name, value, aim))
+    say(f"{name}: {value}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lab", default="lab04_lenet_mnist")
+    parser.add_argument("--lab", default="lab04_lenet_mnist", help="name, or a path")
     parser.add_argument("--count", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--tools", nargs="+", default=["cnnlab", "nbgrader", "otter"])
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     options = parser.parse_args()
-    growth()
-    lab = labs.read(ROOT / "solutions" / f"{options.lab}.py")
-    overhead(lab, min(options.count, 12))
-    race(lab, options.count, options.rounds, options.tools)
-    nbval()
+    named = ROOT / "solutions" / f"{options.lab}.py"
+    lab = labs.read(Path(options.lab) if options.lab.endswith(".py") else named)
+    race_options = (lab, options.count, options.rounds, options.tools)
+    parts = {
+        "growth": growth,  # first: the peak of memory is this part's own
+        "overhead": lambda: overhead(lab, min(options.count, 12)),
+        "hostile": attacked,
+        "race": lambda: race(*race_options),
+        "nbval": nbval,
+    }
+    for name in PARTS:
+        if name in options.parts:
+            parts[name]()
+    say(f"\n| {lab.name}, {os.cpu_count()} cores | measured | aim |\n|---|---|---|")
+    for row in FIGURES:
+        say("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":
