@@ -95,7 +95,8 @@ def _check_frozen(model, base, head) -> None:
 
 def _check_modes(model, base, x) -> None:
     """A plain call leaves the base as it is; in training the head's dropout acts."""
-    base.trainable = True  # a frozen one is in inference anyhow
+    for value in (False, True):  # only a change reaches the layers
+        base.trainable = value  # a frozen base would be in inference anyhow
     before = [to_numpy(w).copy() for w in base.non_trainable_weights]
     model(x)
     same = map(np.array_equal, before, map(to_numpy, base.non_trainable_weights))
