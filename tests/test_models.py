@@ -37,7 +37,8 @@ def run(model: keras.Model, x) -> np.ndarray:
 def facts(name: str, *arguments) -> Facts:
     """Build once in the whole session, keep the numbers only."""
     owner = keras.applications if name[0].isupper() else models
-    model = getattr(owner, name)(**dict(arguments))
+    with keras.StatelessScope(initialize_variables=False):  # no weights are drawn
+        model = getattr(owner, name)(**dict(arguments))
     return Facts(
         arithmetic.table(model),
         {layer.name: layer.count_params() for layer in model.layers},
