@@ -8,7 +8,8 @@ boxed), `nbgrader autograde` and `otter run` (each as documented: one after the 
 graded on the visible checks). Then what cnnlab adds to the cells' own time, how time
 and memory grow with the class, what a folder of bad submissions achieves, and nbval on
 warm against ordinary kernels. Every figure is printed when it is known, and again in
-the table at the end.
+the table at the end. About half an hour on two idle cores, most of it `otter run`,
+nbgrader and nbval; a busy machine says nothing.
 """
 
 import argparse

@@ -36,8 +36,9 @@ if not isinstance(attempt(open, {secret!r}), OSError):
     print({mark!r}, "a file of the grader's")
 daemon = [sys.executable, "-c", "import time; time.sleep(900)", {mark!r}]
 attempt(subprocess.Popen, daemon, start_new_session=True)
-for number in range(2, 40_000):
-    attempt(os.kill, number, 9)
+if os.getpid() == 1:  # in the box; nobody runs this outside by mistake
+    for number in range(2, 40_000):
+        attempt(os.kill, number, 9)
 """
 
 
