@@ -56,6 +56,7 @@ from cnnlab.augment_checks import (
 from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 
 train.seed(0)
+tf.get_logger().setLevel("ERROR")  # it warns of every new network
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"
 
 
@@ -533,16 +534,30 @@ def nearest_neighbour(training, validation):
     return np.mean(y[distance.argmin(axis=1)] == y_asked)
 
 
-few = slice(0, 120)
-honest = enlarge(x_digits[few], digits.y_train[few], 40, 5, gentle)
-copied = to_numpy(gentle(np.repeat(x_digits[few], 5, axis=0), training=True))
-leaky = data.split(copied, np.repeat(digits.y_train[few], 5), validation=200)
-rest = x_digits[200:700], digits.y_train[200:700]
-print("validation, split first:   ", f"{nearest_neighbour(*honest):.3f}")
-print("validation, copied first:  ", f"{nearest_neighbour(*leaky):.3f}")
-print("500 other images, in truth:", f"{nearest_neighbour(leaky[0], rest):.3f}")
+def claimed_and_true(leaky, draw):
+    """Accuracy on 40 of 100 images set aside, and on all the other images."""
+    order = np.random.default_rng(draw).permutation(len(x_digits))
+    few, others = order[:100], order[100:]
+    x, y = x_digits[few], digits.y_train[few]
+    if leaky:
+        copies = to_numpy(gentle(np.repeat(x, 10, axis=0), training=True))
+        training, aside = data.split(copies, np.repeat(y, 10), validation=400)
+    else:
+        training, aside = enlarge(x, y, 40, 10, gentle)
+    truth = x_digits[others], digits.y_train[others]
+    return [nearest_neighbour(training, asked) for asked in (aside, truth)]
+
+
+draws = range(train.budget(smoke=1, cpu=10, gpu=10))
+for name, leaky in (("split, then copied", False), ("copied, then split", True)):
+    claim, truth = np.mean([claimed_and_true(leaky, d) for d in draws], axis=0)
+    print(f"{name}: {claim:.3f} in validation, {truth:.3f} on other digits")
 
 # %% [markdown]
+# Expect, as a mean over ten draws, 0.89 in validation and 0.88 in truth after the right
+# order, and 0.985 in validation and 0.90 in truth after the wrong one: an error rate six
+# times too good.
+#
 # ## 4. On the fly
 #
 # Copies made beforehand need memory, and there is no end of versions to make. Better to
@@ -764,8 +779,8 @@ def scale(image):
 
 
 # %%
-BATCH_SIZE = 32
-STEPS = train.budget(smoke=20, cpu=600, gpu=2000)
+BATCH_SIZE = train.budget(smoke=8, cpu=32, gpu=32)
+STEPS = train.budget(smoke=10, cpu=600, gpu=2000)
 
 
 def build_digits():
@@ -795,8 +810,8 @@ ways = {
     "any angle": augmenter(degrees=180),
 }
 answers, weights = {}, {}
-for name, layer in ways.items():
-    answers[name] = run_digits(layer)
+for name in train.budget(smoke=("as they are", "15°, shift 10 %"), cpu=ways, gpu=ways):
+    answers[name] = run_digits(ways[name])
     weights[name] = on_digits.get_weights()
 
 # %%
@@ -813,11 +828,12 @@ ax = panel(
     "share recognised",
     plt.subplots(figsize=(9, 3), layout="constrained")[1],
 )
-marks = zip(recall.items(), (BLACK, BLUE, PINK, ORANGE), "osd^", strict=True)
+marks = zip(recall.items(), (BLACK, BLUE, PINK, ORANGE), "osd^", strict=False)
 for place, ((name, shares), colour, mark) in enumerate(marks):
     ax.plot(np.arange(10) + 0.12 * place - 0.18, shares, mark, color=colour, label=name)
 ax.set_xticks(range(10))
 ax.grid(axis="y", color="0.92")
+ax.set_ylim(0, 1.03)
 ax.legend(frameon=False, fontsize=8, loc="lower left", ncols=4)
 worst = {name: int(np.argmin(shares)) for name, shares in recall.items()}
 plots.show(
@@ -832,7 +848,7 @@ plots.show(
 # ### Until it hurts
 #
 # The right transformations have a right strength. Strength 1 is 15° and a tenth of the
-# side; 12 is 180° and more than the side.
+# side, strength 4 is 60° and four tenths.
 #
 # **Predict first.** Where is the best strength, and where does it fall below none?
 
@@ -841,14 +857,14 @@ prediction = "Best at strength ..., worse than none from strength ..."
 
 # %%
 strengths = train.budget(
-    smoke=(0, 8), cpu=(0, 0.5, 1, 2, 4, 8), gpu=(0, 0.25, 0.5, 1, 2, 4, 6, 8, 12)
+    smoke=(0,), cpu=(0, 0.5, 1, 2, 4), gpu=(0, 0.25, 0.5, 1, 2, 4, 8)
 )
 SWEEP_SEEDS = train.budget(smoke=1, cpu=2, gpu=5)
 
 
 def at_strength(strength, seed):
     """Test accuracy on digits, with augmentation so strong."""
-    layer = augmenter(degrees=min(15 * strength, 180), shift=min(0.1 * strength, 1))
+    layer = augmenter(degrees=15 * strength, shift=0.1 * strength)
     return judge(run_digits(layer if strength else None, seed), y_test)[0]
 
 
@@ -908,11 +924,9 @@ else:  # shapes, where colour says nothing either
     kind, right_way = "shapes", layers.Pipeline([turned, hue])
 
 sample = x_new[[np.flatnonzero(y_new == k)[0] for k in range(4)]]
-rows = [
-    to_numpy(right_way(np.repeat(s[None], 8, axis=0), training=True)) for s in sample
-]
+versions = to_numpy(right_way(np.repeat(sample, 8, axis=0), training=True))
 axes = mosaic(
-    np.concatenate([sample[:, None], np.stack(rows)], axis=1),
+    np.concatenate([sample[:, None], versions.reshape(4, 8, 32, 32, 3)], axis=1),
     source.class_names[:4],
     ["original", *range(1, 9)],
     f"{source.name}: what keeps the label here",
@@ -924,7 +938,7 @@ plots.show(
 
 # %%
 SIZES = train.budget(smoke=(100,), cpu=(100, 500, 2000), gpu=(100, 500, 2000))
-STEPS_6 = train.budget(smoke=20, cpu=600, gpu=6000)
+STEPS_6 = train.budget(smoke=10, cpu=1200, gpu=6000)
 PARTS = train.budget(smoke=1, cpu=6, gpu=20)
 
 
@@ -1421,7 +1435,7 @@ def with_views(model, x, labels, views):
     start = time.perf_counter()
     accuracy, nll = judge(tta(model, x, views), labels)
     seconds = time.perf_counter() - start
-    print(f"  {len(views)} views: {accuracy:.3f}, {nll:.3f}, {seconds:.2f} s")
+    print(f"  {len(views):2} views: {accuracy:.3f}, {nll:.3f}, {seconds:.2f} s")
 
 
 count = train.budget(smoke=100, cpu=None, gpu=None)
@@ -1588,12 +1602,14 @@ plain, piped = (
     batches(*pick(SIZES[-1]), scale, layer, BATCH_SIZE).repeat()
     for layer in (None, right_way)
 )
-speed = {
-    "not augmented": milliseconds(on_objects, plain),
-    "in the pipeline": milliseconds(on_objects, piped),
-    "in the model": milliseconds(inside, plain),
-    "one image at a time": milliseconds(on_objects, one_by_one(plain)),
+places = {
+    "not augmented": (on_objects, plain),
+    "in the pipeline": (on_objects, piped),
+    "in the model": (inside, plain),
+    "one image at a time": (on_objects, one_by_one(plain)),
 }
+names = train.budget(smoke=("in the pipeline", "in the model"), cpu=places, gpu=places)
+speed = {name: milliseconds(*places[name]) for name in names}
 
 # %%
 print("You predicted:", prediction)
