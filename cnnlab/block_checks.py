@@ -5,7 +5,7 @@ does to maps under fixed weights, so style does not matter; one that does someth
 is compared with blocks that have one typical mistake each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import keras
@@ -13,12 +13,14 @@ import numpy as np
 
 from cnnlab import _block_slips as twins
 from cnnlab.checks import Failure, to_numpy
-from cnnlab.probes import describe, fixed_weights, unchanged
+from cnnlab.probes import describe, fixed_weights
 
 Block = Callable  # (x, filters, strides) -> x
-Slips = Mapping[str, tuple]  # what is wrong -> the hint, and blocks that do that
+Slips = Mapping[str, tuple]  # what is wrong -> the hint, and a block that does that
+Sizes = tuple[tuple, int, int]  # shape of the maps, filters, strides
 
-SAME, SMALLER = ((6, 6, 4), 4, 1), ((6, 6, 4), 6, 2)  # maps, filters, strides
+SAME = ((6, 6, 4), 4, 1)  # maps, filters, strides
+SMALLER, WIDER = ((6, 6, 4), 6, 2), ((6, 6, 4), 6, 1)
 _FORMULA = "relu(F(x) + shortcut), where F is convolution, BN, ReLU, convolution, BN"
 
 
@@ -41,13 +43,14 @@ def sound_residual_block(block: Block) -> None:
 def _each_way(block: Block, right: Block, tables: tuple, hint: str) -> None:
     """Compare blocks that keep the shape and that change it, with and without BN."""
     name = getattr(block, "func", block).__name__
-    for batch_norm in (True, False):
+    cases = ((True, SAME), (True, SMALLER), (False, WIDER))
+    for batch_norm, sizes in cases:
         mine, good = (partial(b, batch_norm=batch_norm) for b in (block, right))
-        for sizes in (SAME, SMALLER):
-            _, filters, strides = sizes
-            what = f"{name}(x, {filters}, strides={strides}, batch_norm={batch_norm})"
-            same_block(what, mine, good, sizes, slips(good, *tables), hint)
-    _check_stackable(name, block, SAME)
+        _, filters, strides = sizes
+        what = f"{name}(x, {filters}, strides={strides}, batch_norm={batch_norm})"
+        same_block(what, mine, good, sizes, slips(good, *tables), hint)
+        if sizes is SAME:
+            _check_stackable(name, block)
 
 
 def sound_shortcut(kind: str, shortcut: Block) -> None:
@@ -144,26 +147,36 @@ def tried(
     Returns: `outputs` in inference, `in training`, the `sizes` of its weights, sorted,
     and how many parameters are `trainable`.
     """
-    model = _model(block, shape, filters, strides)
-    x = np.random.default_rng(seed).standard_normal((3, *shape)).astype("float32")
-    with unchanged(model):
-        fixed_weights(model, seed)
-        outputs = [to_numpy(model(x, training=mode)) for mode in (False, True)]
+    model = _model(block, (shape, filters, strides))
+    outputs = _outputs(model, seed)
     return {
         "outputs": outputs[0],
         "in training": outputs[1],
-        "sizes": sorted(int(np.prod(w.shape)) for w in model.weights),
+        "sizes": _sizes(model),
         "trainable": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
     }
 
 
+def _model(block: Block, sizes: Sizes) -> keras.Model:
+    shape, filters, strides = sizes
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, block(inputs, filters, strides))
+
+
+def _sizes(model: keras.Model) -> list[int]:
+    return sorted(int(np.prod(w.shape)) for w in model.weights)
+
+
+def _outputs(model: keras.Model, seed: int = 0) -> list[np.ndarray]:
+    """In inference and in training, of a new model, whose weights are filled."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
+    fixed_weights(model, seed)
+    return [to_numpy(model(x, training=mode)) for mode in (False, True)]
+
+
 def same_block(
-    what: str,
-    block: Block,
-    right: Block,
-    sizes: tuple[tuple, int, int],
-    known: Slips,
-    *hints: str,
+    what: str, block: Block, right: Block, sizes: Sizes, known: Slips, *hints: str
 ) -> None:
     """Fail unless a student's block does what the right one does.
 
@@ -175,63 +188,50 @@ def same_block(
         known: what `slips` gives.
         hints: shown where no known mistake fits.
     """
-    shape, filters, strides = sizes
-    model = _built(what, block, *sizes)
-    received, wanted = tried(block, *sizes), tried(right, *sizes)
-    _check_apart(what, block, model, sizes)
-    if _alike(received, wanted):
+    mine, good = _built(what, block, sizes), _model(right, sizes)
+    received = _outputs(mine)
+    if _fits(mine, received, good):
         return
-    for said, (hint, *_) in _fitting(received, sizes, known):
-        raise Failure(f"{what}, on maps {shape}: {said}.", hint, *hints)
-    if pools := [r["kind"] for r in describe(model) if "Max" in r["kind"]]:
-        raise Failure(
-            f"{what} has a {pools[0]}.",
-            "He et al. make maps smaller by a stride in a convolution. (Deck 001 has a "
-            "max pooling in the block: its own idea.)",
-            *hints,
-        )
-    raise Failure(f"{what}, on maps {shape}: {_difference(received, wanted)}.", *hints)
+    what = f"{what}, on maps {sizes[0]}"
+    for said, (hint, wrong) in known.items():
+        try:
+            found = _fits(mine, received, _model(wrong, sizes))
+        except ValueError:  # a mistake that is none, or cannot be made, here
+            continue
+        if found:
+            raise Failure(f"{what}: {said}.", hint, *hints)
+    raise Failure(f"{what}: {_difference(mine, good)}.", *hints)
 
 
-def _fitting(received: dict, sizes: tuple, known: Slips) -> Iterator[tuple]:
-    """The known mistakes that give what was received."""
-    for said, (hint, *wrong) in known.items():
-        for block in wrong:
-            try:
-                same = _alike(received, tried(block, *sizes))
-            except ValueError:  # a mistake that is none, or none that runs, here
-                continue
-            if same:
-                yield said, (hint,)
-
-
-def _alike(received: dict, wanted: dict) -> bool:
-    if received["sizes"] != wanted["sizes"]:
+def _fits(mine: keras.Model, received: list, other: keras.Model) -> bool:
+    """Whether another model has the same weights and does the same with them."""
+    if _sizes(mine) != _sizes(other) or mine.output_shape != other.output_shape:
         return False
-    pairs = [(received[k], wanted[k]) for k in ("outputs", "in training")]
-    return all(
-        a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs
-    )
+    pairs = zip(received, _outputs(other), strict=True)
+    return all(np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs)
 
 
-def _difference(received: dict, wanted: dict) -> str:
-    shapes = [r["outputs"].shape[1:] for r in (received, wanted)]
+def _difference(mine: keras.Model, good: keras.Model) -> str:
+    pools = [row["kind"] for row in describe(mine) if "Max" in row["kind"]]
+    if pools:
+        return (
+            f"there is a {pools[0]}. He et al. make maps smaller by a stride in a "
+            "convolution; the max pooling in a block of deck 001 is not theirs"
+        )
+    shapes = [model.output_shape[1:] for model in (good, mine)]
     if shapes[0] != shapes[1]:
-        return f"expected maps {shapes[1]}, received {shapes[0]}"
-    counts = [sum(r["sizes"]) for r in (received, wanted)]
-    if received["sizes"] != wanted["sizes"]:
-        return f"expected {counts[1]:,} parameters, received {counts[0]:,}"
+        return f"expected maps {shapes[0]}, received {shapes[1]}"
+    counts = [model.count_params() for model in (good, mine)]
+    if _sizes(good) != _sizes(mine):
+        return f"expected {counts[0]:,} parameters, received {counts[1]:,}"
     return "it has the right number of weights, but does something else with them"
 
 
-def _model(block: Block, shape: tuple, filters: int, strides: int) -> keras.Model:
+def _built(what: str, block: Block, sizes: Sizes) -> keras.Model:
+    shape, filters, strides = sizes
     inputs = keras.Input(shape)
-    return keras.Model(inputs, block(inputs, filters, strides))
-
-
-def _built(what: str, block: Block, shape, filters, strides) -> keras.Model:
     try:
-        y = block(keras.Input(shape), filters, strides)
+        y = block(inputs, filters, strides)
     except ValueError as error:
         if "incompatible shapes" not in str(error) and "broadcast" not in str(error):
             raise
@@ -247,25 +247,17 @@ def _built(what: str, block: Block, shape, filters, strides) -> keras.Model:
             f"{what} must return a tensor, as layers do. Received: {kind}.",
             "Does it end with `return`, and is the last layer called on something?",
         )
-    return _model(block, shape, filters, strides)
+    return keras.Model(inputs, y)
 
 
-def _check_apart(what: str, block: Block, model: keras.Model, sizes: tuple) -> None:
-    """Fail if two calls give the same weights."""
-    other = _model(block, *sizes)
-    if {id(w) for w in model.weights} & {id(w) for w in other.weights}:
-        raise Failure(
-            f"Two calls of {what} share their weights.",
-            "Make every layer inside the function.",
-        )
-
-
-def _check_stackable(name: str, block: Block, sizes: tuple) -> None:
-    """Fail if one network cannot have two of these blocks."""
-    shape, filters, _ = sizes
+def _check_stackable(name: str, block: Block) -> None:
+    """Fail if two of these blocks share their weights, or do not fit into a network."""
+    shape, filters, strides = SAME
     inputs = keras.Input(shape)
+    first = block(inputs, filters, strides)
+    second = block(first, filters, strides)
     try:
-        keras.Model(inputs, block(block(inputs, filters, 1), filters, 1))
+        one, two = keras.Model(inputs, first), keras.Model(inputs, second)
     except ValueError as error:
         if "unique" not in str(error):
             raise
@@ -274,3 +266,8 @@ def _check_stackable(name: str, block: Block, sizes: tuple) -> None:
             f"name.\n{error}",
             "A fixed name=... is used once in a network. Leave names to Keras.",
         ) from None
+    if len(two.weights) < 2 * len(one.weights):
+        raise Failure(
+            f"Two calls of {name} share their weights.",
+            "Make every layer inside the function.",
+        )

@@ -183,3 +183,36 @@ def test_a_loop_of_ones_own_gets_a_line_too(capsys):
     assert re.fullmatch(r"3 epochs, 0\.\d s\n", capsys.readouterr().out)
     assert list(train.progress(1, "step")) == [1]
     assert capsys.readouterr().out.startswith("1 step, ")
+
+
+def test_gradients_are_those_of_the_mean_cross_entropy():
+    """Of a softmax regression: the formula is x.T @ (p - y) / n."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 4)).astype("float32"), rng.integers(0, 3, 6)
+    dense = keras.layers.Dense(3, activation="softmax")
+    model = keras.Sequential([keras.Input((4,)), dense])
+    p = keras.ops.convert_to_numpy(model(x))
+    error = (p - np.eye(3)[y]) / len(x)
+    kernel, bias = train.gradients(model, x, y)
+    np.testing.assert_allclose(kernel, x.T @ error, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(bias, error.sum(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_leave_the_model_as_it_was():
+    """Moving averages too, though batch normalisation is in training mode."""
+    x = np.random.default_rng(0).standard_normal((8, 3)).astype("float32")
+    norm, dense = keras.layers.BatchNormalization(), keras.layers.Dense(2, "softmax")
+    model = keras.Sequential([keras.Input((3,)), norm, dense])
+    before = model.get_weights()
+    gradients = train.gradients(model, x, np.arange(8) % 2)
+    assert [g.shape for g in gradients] == [(3,), (3,), (3, 2), (2,)]
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    shifted = train.gradients(model, x + 5, np.arange(8) % 2)
+    np.testing.assert_allclose(gradients[2], shifted[2], atol=1e-4)  # uses the batch
+
+
+def test_gradients_name_the_backends_they_know(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ValueError, match="tensorflow, jax. Received: torch"):
+        train.gradients(None, None, None)

@@ -1,0 +1,85 @@
+"""Checks of blocks: right ones pass in every style, wrong ones are named."""
+
+from functools import partial
+
+import keras
+import pytest
+
+from cnnlab import _block_slips, block_checks, blocks, models
+from cnnlab.checks import Failure
+
+SIZES = (block_checks.SAME, block_checks.SMALLER, block_checks.WIDER)
+RESIDUAL = partial(_block_slips.residual, shortcut=_block_slips.shortcut_b)
+FAMILIES = {
+    "residual": (
+        RESIDUAL,
+        _block_slips.RESIDUAL_SLIPS | _block_slips.BRANCH_SLIPS,
+    ),
+    "A": (_block_slips.shortcut_a, _block_slips.A_SLIPS),
+    "B": (_block_slips.shortcut_b, _block_slips.B_SLIPS),
+}
+
+
+def check(block, right, *tables, sizes=block_checks.SMALLER):
+    known = block_checks.slips(right, *tables)
+    block_checks.same_block("block()", block, right, sizes, known)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("kind", ["A", "B"])
+def test_the_right_block_is_that_of_blocks(kind, sizes):
+    shortcut = {"A": _block_slips.shortcut_a, "B": _block_slips.shortcut_b}[kind]
+    right = partial(_block_slips.residual, shortcut=shortcut)
+    check(partial(blocks.basic, shortcut=kind), right, sizes=sizes)
+
+
+def test_the_right_plain_block_is_that_of_blocks():
+    check(partial(blocks.basic, shortcut=None), _block_slips.plain)
+
+
+def test_the_right_network_is_that_of_models():
+    made = _block_slips.network(
+        partial(_block_slips.residual, shortcut=_block_slips.shortcut_a),
+        8,
+        **{"filters": 16, "input_shape": (8, 8, 3), "num_classes": 10},
+    )
+    assert made.count_params() == models.resnet_cifar(8, (8, 8, 3)).count_params()
+
+
+@pytest.mark.parametrize(
+    ("family", "slip"),
+    [(f, slip) for f, (_, table) in FAMILIES.items() for slip in table],
+)
+def test_every_slip_is_named(family, slip):
+    right, table = FAMILIES[family]
+    batch_norm = slip != "other_norm"
+    if family == "residual":
+        right = partial(right, batch_norm=batch_norm)
+    same = slip in ("always", "same_conv")  # seen, or possible, there only
+    sizes = block_checks.SAME if same else block_checks.SMALLER
+    with pytest.raises(Failure) as error:
+        check(partial(right, slip=slip), right, table, sizes=sizes)
+    assert f": {table[slip][0]}." in error.value.message
+    assert table[slip][1] in error.value.hints
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (lambda x, filters, strides: None, "Received: None"),
+        (lambda x, filters, strides: keras.ops.add(x, x), r"expected maps \(3, 3, 6\)"),
+        (
+            lambda x, filters, strides: (
+                x + keras.layers.Conv2D(filters, 3, strides, "same")(x)
+            ),
+            "cannot be added",
+        ),
+        (
+            lambda x, filters, strides: keras.layers.MaxPooling2D(strides)(x),
+            "MaxPooling2D",
+        ),
+    ],
+)
+def test_what_no_slip_explains(block, words):
+    with pytest.raises(Failure, match=words):
+        check(block, RESIDUAL)
