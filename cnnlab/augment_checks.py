@@ -32,8 +32,8 @@ def verdict(kind: str, transform: str) -> tuple[bool | None, str]:
     return rule.limit > 0 and rule.limit >= least, rule.reason
 
 
-def coordinates(count: int, channels: int = 3) -> np.ndarray:
-    """Pictures whose values say where they are: `(count, 33, 33, channels)`.
+def coordinates(count: int) -> np.ndarray:
+    """Pictures whose values say where they are: `(count, 33, 33, 3)`.
 
     The first channel grows to the right, the second downwards, the third is even; all
     lie between 0.25 and 0.75. After any turn, shift or flip, the middle of such a
