@@ -77,10 +77,10 @@ def sound_network(network: Callable) -> None:
         }
 
         def mine(x, filters, depth, options=options):
-            return network(twins.plain, depth, **options)(x)
+            return network(twins.shortcut_a, depth, **options)(x)
 
         def right(x, filters, depth, options=options, slip=""):
-            return twins.network(twins.plain, depth, slip=slip, **options)(x)
+            return twins.network(twins.shortcut_a, depth, slip=slip, **options)(x)
 
         what = f"network(block, 8, batch_norm={batch_norm})"
         known = slips(right, twins.NETWORK_SLIPS)
