@@ -17,6 +17,7 @@ RECOMPILE = (
 )
 REACH = (
     "The layers of the base are in base.layers; model.layers has the base as one.",
+    "Go by name: positions are other ones in other bases.",
     'Freeze all of base.layers but those whose name starts with "block5".',
 )
 

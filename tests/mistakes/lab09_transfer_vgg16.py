@@ -265,6 +265,7 @@ MISTAKES = [
     ("wrapper_slice_thawed", "transfer", None, _transfer("for layer in model.layers[15:]:\n        layer.trainable = True"), "still frozen"),
     ("base_still_frozen", "transfer", None, _transfer("base.get_layer('block5_conv1').name"), "still frozen"),
     ("wrong_slice", "transfer", None, _transfer("base.trainable = True\n    for layer in base.layers[:-1]:\n        layer.trainable = False"), "still frozen"),
+    ("by_position", "transfer", None, _transfer("base.trainable = True\n    for layer in base.layers[:15]:\n        layer.trainable = False"), "Go by name"),
     ("one_convolution", "transfer", THAW, THAW.replace('startswith("block5")', 'startswith("block5_conv1")'), "trains the layers"),
     ("norm_thawed", "transfer", THAW, THAW.replace(" and not norm", ""), "moving mean and variance"),
     ("head_frozen", "transfer", None, _transfer(f"{THAWED}\n    model.layers[-1].trainable = False"), "head together"),
