@@ -74,7 +74,7 @@ COUNT = train.budget(smoke=32, cpu=2000, gpu=45_000)
 
 
 def small(images):
-    """Images (n, 32, 32, 3), 0 to 1, as (n, SIZE, SIZE, 3): means of squares."""
+    """Bytes (n, 32, 32, 3) as (n, SIZE, SIZE, 3), 0 to 1: means of squares."""
     f = 32 // SIZE
     shape = (len(images), SIZE, f, SIZE, f, 3)
     return images.reshape(shape).mean(axis=(2, 4), dtype="float32") / 255
@@ -655,7 +655,7 @@ for depth in DEPTHS:
 axes = plots.curves(
     histories,
     measures=("loss",),
-    title=f"{cifar.name}: training loss, plain and residual",
+    title=f"{cifar.name}: training loss; dashed: plain, solid: residual",
 )
 for name, line in zip(histories, axes[0].get_lines()[::2], strict=True):
     line.set_linestyle("--" if name.startswith("plain") else "-")
