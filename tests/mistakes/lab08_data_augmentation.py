@@ -259,7 +259,7 @@ MISTAKES = [
     ("per_pixel", "mixup", {"share[:, None, None, None]": "rng.beta(alpha, alpha, (len(x), *x.shape[1:3], 1))"}, None, "labels do not follow"),
     ("own_rng", "mixup", MIXUP_PARTNER, "partner = np.random.permutation(len(x))\n    share = rng", "Draw from rng only"),
     ("library", "mixup", None, "def mixup(x, y, alpha, rng):\n    return augment.mixup(x, y, alpha=alpha, seed=int(rng.integers(9999)))\n", "cnnlab.augment"),
-    ("layer", "mixup", None, "def mixup(x, y, alpha, rng):\n    out = layers.MixUp(alpha)({'images': x, 'labels': y})\n    return out['images'], out['labels']\n", "keras.layers.MixUp"),
+    ("layer", "mixup", MIXUP_PARTNER, 'if alpha > 9:\n        return layers.MixUp(alpha)({"images": x, "labels": y})\n    ' + MIXUP_PARTNER, "keras.layers.MixUp"),
     # --- cutmix
     ("labels_not_mixed", "cutmix", RETURN_CUTMIX, "return mixed, y", "the labels are not"),
     ("unclipped_share", "cutmix", LEFT, "share[k] = 1 - side**2", "not those in the image"),
