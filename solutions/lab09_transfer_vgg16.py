@@ -1282,7 +1282,7 @@ RATES = train.budget(
     gpu=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2),
 )
 SWEEP = some(y_train, PER_CLASS[0])
-SWEPT = train.budget(smoke=(1, 1), cpu=(8, 6), gpu=(20, 20))
+SWEPT = train.budget(smoke=(1, 1), cpu=(8, 6), gpu=(20, 20))  # epochs
 
 
 def sweep(rate, seed):
@@ -1296,7 +1296,8 @@ def sweep(rate, seed):
     return [run["val_accuracy"][-1] for run in runs]
 
 
-swept = {rate: np.array([sweep(rate, s) for s in range(SEEDS)]) for rate in RATES}
+measure = train.budget(smoke=lambda *_: ends, cpu=sweep, gpu=sweep)  # or as above
+swept = {rate: np.array([measure(rate, s) for s in range(SEEDS)]) for rate in RATES}
 
 # %%
 ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]
@@ -1697,8 +1698,8 @@ if pictures.masks is not None:
 
 # %% [markdown] question="how_far" points=1
 # A linear head on block 5 of our narrow VGG16 reaches 95 % on new kinds of shapes, and
-# 32 % on photos of flowers, with 20 images of each of five classes in both. Why, and why is
-# block 2 better for flowers? And what would you do with the weights of ImageNet and (a)
+# 32 % on photos of flowers, with 20 images of each of five classes in both. Why, and why
+# is block 2 better for flowers? And what would you do with the weights of ImageNet and (a)
 # 200 photos of flowers, (b) 200 X-ray images, (c) 100,000 photos of flowers?
 #
 # ### BEGIN SOLUTION
