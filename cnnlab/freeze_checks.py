@@ -37,6 +37,17 @@ def toy(seed: int = 0) -> SimpleNamespace:
     return SimpleNamespace(base=base, head=head, model=model, x=x, y=y)
 
 
+def thaw(base, block: str = "", *, norm: bool = True) -> None:
+    """Make trainable the layers whose names begin with `block`, and no others.
+
+    With `norm=False` batch normalisation stays frozen.
+    """
+    base.trainable = True  # of the layers' own flags it changes all or none
+    for layer in base.layers:
+        kept = not norm and isinstance(layer, layers.BatchNormalization)
+        layer.trainable = layer.name.startswith(block) and not kept
+
+
 def trained_layers(weights) -> list[str]:
     """The `"layer/weight"` names of weights, sorted: what a step would train."""
     return sorted("/".join(w.path.split("/")[-2:]) for w in weights)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from cnnlab.checks import Failure
-from cnnlab.freeze_checks import sound_assembly, toy, trained_layers
+from cnnlab.freeze_checks import sound_assembly, thaw, toy, trained_layers
 
 
 def assemble(base, head):
@@ -44,6 +44,15 @@ def test_what_is_not_frozen_is_told():
 
     with pytest.raises(Failure, match="The base is not frozen: 10 of its weights"):
         sound_assembly(thawed)
+
+
+def test_a_thawed_block_and_no_other():
+    parts = toy()
+    thaw(parts.base, "block5", norm=False)
+    names = {w.path.split("/")[-2] for w in parts.base.trainable_weights}
+    assert names == {"block5_conv1", "block5_conv2"}
+    thaw(parts.base)
+    assert len(parts.base.trainable_weights) == 10
 
 
 def test_in_keras_training_false_does_not_reach_a_thawed_functional_base():
