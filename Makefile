@@ -16,12 +16,12 @@ help:
 demo: $(VENV)/.installed box
 	$(BIN)/cnnlab demo
 
-# Two workers of one thread each: they do not wait for each other's.
+# Workers of one thread each do not wait for each other; three, as some of them wait
 test: export OMP_NUM_THREADS = 1
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(VENV)/.tested box lint
 	$(BIN)/cnnlab build --check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 	CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(BIN)/python -m pytest -n 2 \
 	    --nbval-lax --nbval-cell-timeout=300 --dist loadfile solutions
 
@@ -29,7 +29,7 @@ test-jax: $(VENV)/.tested
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 tests/test_models.py \
 	    tests/test_blocks.py tests/test_arithmetic.py tests/test_checks.py \
 	    tests/test_probes.py tests/test_probes_classifier.py \
-	    tests/test_diagnosis.py tests/test_training_checks.py
+	    tests/test_checks_*.py
 
 lab: $(VENV)/.installed
 	$(BIN)/jupyter lab labs

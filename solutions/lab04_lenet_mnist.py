@@ -40,9 +40,8 @@ from keras import layers
 
 from cnnlab import arithmetic, data, models, plots, train
 from cnnlab.checks import Failure, check, close, equal, forbid, to_numpy
-from cnnlab.diagnosis import same_network
-from cnnlab.probes import as_probabilities, behaviour, noise, respond
-from cnnlab.training_checks import (
+from cnnlab.checks.diagnosis import same_network
+from cnnlab.checks.training import (
     asked_of_fit,
     class_numbers,
     cross_entropy,
@@ -50,6 +49,7 @@ from cnnlab.training_checks import (
     pairs,
     sound_training,
 )
+from cnnlab.probes import as_probabilities, behaviour, noise, respond
 
 train.seed(0)
 

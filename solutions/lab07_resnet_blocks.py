@@ -41,7 +41,8 @@ import numpy as np
 from keras import layers
 
 from cnnlab import blocks, data, models, plots, train
-from cnnlab.block_checks import (
+from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
+from cnnlab.checks.residual import (
     planned,
     sound_network,
     sound_plain_block,
@@ -49,7 +50,6 @@ from cnnlab.block_checks import (
     sound_shortcut,
     tried,
 )
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 from cnnlab.probes import behaviour, fixed_weights
 
 train.seed(0)
@@ -762,7 +762,7 @@ for name in (f"residual {depth}", f"residual {depth}, B"):
 # layers and normalisations are left out.
 
 
-# %% exercise="gradient_norms" points=2 forbid=["cnnlab.block_checks"]
+# %% exercise="gradient_norms" points=2 forbid=["cnnlab.checks.residual"]
 def gradient_norms(model, x, y):
     """Norm of the loss's gradient in the kernel of each 3x3 convolution, in order.
 

@@ -38,7 +38,8 @@ import tensorflow as tf
 from keras import layers
 
 from cnnlab import augment, data, plots, train
-from cnnlab.augment_checks import (
+from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
+from cnnlab.checks.augmentation import (
     box_statistics,
     changes_predictions,
     coordinates,
@@ -53,7 +54,6 @@ from cnnlab.augment_checks import (
     shades,
     verdict,
 )
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 
 train.seed(0)
 tf.get_logger().setLevel("ERROR")  # it warns of every new network
@@ -153,7 +153,7 @@ plots.show(
 # or turned by any angle, other hues of flowers and fields): there any answer is right.
 
 
-# %% exercise="keeps_label" points=3 forbid=["cnnlab.augment", "cnnlab.augment_checks", "cnnlab._label_safe"]
+# %% exercise="keeps_label" points=3 forbid=["cnnlab.augment", "cnnlab.checks.augmentation", "cnnlab.augment._label_safe"]
 def keeps_label():
     """Which transformations keep the label.
 

@@ -41,14 +41,14 @@ import numpy as np
 from keras import layers
 
 from cnnlab import data, models, plots, shapes, train
-from cnnlab.cam_checks import cam_toy, sound_grad_cam
 from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
-from cnnlab.diagnosis import same_network
-from cnnlab.freeze_checks import ids, sound_assembly, thaw, toy, trained_layers
+from cnnlab.checks.diagnosis import same_network
+from cnnlab.checks.freezing import ids, sound_assembly, thaw, toy, trained_layers
+from cnnlab.checks.grad_cam import cam_toy, sound_grad_cam
+from cnnlab.checks.training import class_numbers, judged
+from cnnlab.checks.training import pairs as match
+from cnnlab.checks.transfer import phases, sound_transfer
 from cnnlab.probes import respond, unchanged
-from cnnlab.training_checks import class_numbers, judged
-from cnnlab.training_checks import pairs as match
-from cnnlab.transfer_checks import phases, sound_transfer
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"
@@ -1095,7 +1095,7 @@ print(said)
 # ### Exercise 7: `transfer` (4 points)
 
 
-# %% exercise="transfer" points=4 forbid=["cnnlab.transfer_checks", "cnnlab.freeze_checks"]
+# %% exercise="transfer" points=4 forbid=["cnnlab.checks.transfer", "cnnlab.checks.freezing"]
 def transfer(model, base, training, validation, epochs, rates):
     """Train the head, then fine-tune block 5 of the base together with it.
 
@@ -1140,7 +1140,7 @@ def transfer(model, base, training, validation, epochs, rates):
 @check
 def transfer_has_two_phases():
     """transfer() trains the head alone, then block 5 with it, more gently."""
-    forbid(transfer, "cnnlab.transfer_checks", "cnnlab.freeze_checks")
+    forbid(transfer, "cnnlab.checks.transfer", "cnnlab.checks.freezing")
     sound_transfer(transfer)
 
 

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlab import _block_slips, shapes, train
+from cnnlab import shapes, train
+from cnnlab.checks import _residual_slips
 
 SEEDS = (0, 1, 2)
 SIZES = {"filters": 8, "input_shape": (16, 16, 3), "num_classes": 10}
 BLOCKS = {
-    "plain": _block_slips.plain,
-    "residual": partial(_block_slips.residual, shortcut=_block_slips.shortcut_a),
+    "plain": _residual_slips.plain,
+    "residual": partial(_residual_slips.residual, shortcut=_residual_slips.shortcut_a),
 }
 
 
@@ -25,14 +26,14 @@ def images():
 
 def final_losses(block, x, y) -> list[float]:
     """Training loss at the end, from each seed; the training step is traced once."""
-    model = _block_slips.network(block, 20, **SIZES)
+    model = _residual_slips.network(block, 20, **SIZES)
     model.compile(keras.optimizers.Adam(0.002), "sparse_categorical_crossentropy")
     model.optimizer.build(model.trainable_variables)
     start = [keras.ops.copy(v) for v in model.optimizer.variables]
     losses = []
     for seed in SEEDS:
         train.seed(seed)
-        fresh = _block_slips.network(block, 20, **SIZES)
+        fresh = _residual_slips.network(block, 20, **SIZES)
         model.set_weights(fresh.get_weights())
         for variable, value in zip(model.optimizer.variables, start, strict=True):
             variable.assign(value)
@@ -53,7 +54,7 @@ def test_shortcuts_make_the_gradient_alike_in_all_layers(images, seed):
     ratios = {}
     for name, block in BLOCKS.items():
         train.seed(seed)
-        gradients = train.gradients(_block_slips.network(block, 32, **SIZES), x, y)
+        gradients = train.gradients(_residual_slips.network(block, 32, **SIZES), x, y)
         norms = [np.linalg.norm(g) for g in gradients if g.ndim == 4]
         ratios[name] = norms[0] / norms[-1]
     assert ratios["plain"] > 3 * ratios["residual"], ratios

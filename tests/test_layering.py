@@ -15,7 +15,7 @@ NAMES = {
     **dict.fromkeys(("cli", "demo", "doctor", "screen"), COMMANDS),
     "grading": GRADING,
     **dict.fromkeys(("lab", "_lab_rules"), LAB),
-    **dict.fromkeys(("checks", "probes", "diagnosis", "_names"), CHECKS),
+    **dict.fromkeys(("checks", "probes", "_names"), CHECKS),
 }
 HEAVY = ("tensorflow", "keras", "jax", "matplotlib", "sklearn")
 
@@ -23,7 +23,7 @@ HEAVY = ("tensorflow", "keras", "jax", "matplotlib", "sklearn")
 def level(module: str) -> int:
     """Of a dotted name below `cnnlab`."""
     first = module.split(".")[0]
-    return CHECKS if first.endswith("_checks") else NAMES.get(first, ROOMS)
+    return NAMES.get(first, ROOMS)
 
 
 def imported(path: Path) -> set[str]:

@@ -36,9 +36,9 @@ _NOT_FOR_LABS = ("cli", "grading", "lab", "sources")
 def preload() -> None:
     """Import what labs import; `KERAS_BACKEND` decides the backend."""
     importlib.import_module("keras")
-    for module in pkgutil.iter_modules(cnnlab.__path__):
-        if module.name not in _NOT_FOR_LABS:
-            importlib.import_module(f"cnnlab.{module.name}")
+    for module in pkgutil.walk_packages(cnnlab.__path__, "cnnlab."):
+        if module.name.split(".")[1] not in _NOT_FOR_LABS:
+            importlib.import_module(module.name)
     for name in _LATE:
         importlib.import_module(name)
     PIL.Image.preinit()

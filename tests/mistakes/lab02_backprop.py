@@ -1,7 +1,7 @@
 """Mistakes and variants of lab 2; README.md in this folder explains the format.
 
-More faults of `forward`, `backward` and `sgd_epoch` are in test_perceptron_checks.py
-and test_sgd_checks.py.
+More faults of `forward`, `backward` and `sgd_epoch` are in test_checks_perceptron.py
+and test_checks_sgd.py.
 """
 
 UPDATE = "w, b, wrong = w + y_i * x_i, b + y_i, wrong + 1"

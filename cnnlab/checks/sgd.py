@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cnnlab.checks import Failure
-from cnnlab.gradient_checks import same_gradients
+from cnnlab.checks.gradients import same_gradients
 
 RATE = 0.25
 _STEP_HINTS = (

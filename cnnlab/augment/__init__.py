@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from cnnlab._kind_pictures import picture as picture
-from cnnlab._label_safe import LABEL_SAFE as LABEL_SAFE
-from cnnlab._label_safe import rules as rules
+from cnnlab.augment._kind_pictures import picture as picture
+from cnnlab.augment._label_safe import LABEL_SAFE as LABEL_SAFE
+from cnnlab.augment._label_safe import rules as rules
 
 _AFFINE = {"fill_mode": "nearest", "interpolation": "bilinear"}
 _LAYERS: dict[str, Callable[..., keras.Layer]] = {

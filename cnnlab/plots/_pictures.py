@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from cnnlab import _draw
-from cnnlab._draw import COLOURS
+from cnnlab.plots import _draw
+from cnnlab.plots._draw import COLOURS
 
 
 def samples(

@@ -11,8 +11,8 @@ from functools import partial
 import keras
 import numpy as np
 
-from cnnlab import _block_slips as twins
 from cnnlab.checks import Failure, to_numpy
+from cnnlab.checks import _residual_slips as twins
 from cnnlab.probes import describe, fixed_weights
 
 Block = Callable  # (x, filters, strides) -> x

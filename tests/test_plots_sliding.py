@@ -12,7 +12,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from matplotlib.colors import to_hex  # noqa: E402
 
-from cnnlab import _notebook, _sliding, ops, plots  # noqa: E402
+from cnnlab import _notebook, ops, plots  # noqa: E402
+from cnnlab.plots import _sliding
 
 SERIES = np.array([1, 4, -1, 0, 2, -2, 1, 3, 3, 1])
 WEIGHTS = np.array([1, 2, 0, -1])

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlab import _perceptron, ops
-from cnnlab.checks import Failure
-from cnnlab.perceptron_checks import sound_backward, sound_forward
+from cnnlab import ops
+from cnnlab.checks import Failure, _perceptron_slips
+from cnnlab.checks.perceptron import sound_backward, sound_forward
 
 FORWARD = """
 def forward(x, W, b, phi):
@@ -223,7 +223,7 @@ def test_a_fault_in_the_forward_pass_is_placed_and_named(fault):
 
 @pytest.mark.parametrize("phi", ["sine", "tanh", "sigmoid", "relu"])
 def test_the_reference_agrees_with_differences(phi):
-    net = _perceptron.network((4, 3, 5, 2), 6, phi, seed=1)
+    net = _perceptron_slips.network((4, 3, 5, 2), 6, phi, seed=1)
     target = net.delta
 
     def loss(name, k, value):
@@ -238,7 +238,7 @@ def test_the_reference_agrees_with_differences(phi):
             h = net.phi(a)
         return np.vdot(target, a) / len(a)  # its gradient for a: target / 6
 
-    right = _perceptron.gradients(net)
+    right = _perceptron_slips.gradients(net)
     for name, k, at in (("W", 1, net.W[1]), ("b", 2, net.b[2]), ("W", 3, net.W[3])):
         error = ops.gradient_check(
             lambda v, n=name, k=k: loss(n, k, v), at, right[f"d{name}[{k}]"]
@@ -249,7 +249,7 @@ def test_the_reference_agrees_with_differences(phi):
 
 
 def test_the_reference_forward_agrees_with_keras():
-    net = _perceptron.network((4, 3, 2), 6, "tanh")
+    net = _perceptron_slips.network((4, 3, 2), 6, "tanh")
     model = keras.Sequential([keras.layers.Dense(3, "tanh"), keras.layers.Dense(2)])
     model.build((None, 4))
     model.set_weights([net.W[1].T, net.b[1], net.W[2].T, net.b[2]])

@@ -7,9 +7,8 @@ layer, in dicts: `W[k]` `(units, inputs)`, `b[k]` `(units,)`, `a[k]` and `h[k]`
 
 from collections.abc import Callable
 
-from cnnlab import _perceptron
-from cnnlab.checks import Failure
-from cnnlab.gradient_checks import same_gradients
+from cnnlab.checks import Failure, _perceptron_slips
+from cnnlab.checks.gradients import same_gradients
 
 # Layers and a batch of one size, where no mistake ends in an error of shapes, so that
 # the values can tell what is wrong; then others.
@@ -50,13 +49,13 @@ def sound_forward(forward: Callable) -> None:
     `h` may hold the last layer's too. The last `a` must come without activation.
     """
     for sizes, batch, phi in _SHAPES:
-        net = _perceptron.network(sizes, batch, phi)
+        net = _perceptron_slips.network(sizes, batch, phi)
         result = forward(net.h[0].copy(), net.W, net.b, net.phi)
         a, h = _parts(result, "forward", "a and h")
         names = [("h", 0)]
         for k in net.W:
             names += [("a", k), ("h", k)][: 1 if k == len(net.W) else 2]
-        slips = _perceptron.wrong_forwards(net)
+        slips = _perceptron_slips.wrong_forwards(net)
         same_gradients(
             _named(names, a, h),
             _named(names, net.a, net.h),
@@ -80,7 +79,7 @@ def sound_backward(backward: Callable) -> None:
     example's own gradient for `x`.
     """
     for sizes, batch, phi in _SHAPES:
-        net = _perceptron.network(sizes, batch, phi)
+        net = _perceptron_slips.network(sizes, batch, phi)
         kept = {k: w.copy() for k, w in net.W.items()}
         result = backward(net.delta.copy(), net.W, net.a, net.h, net.dphi)
         if any((net.W[k] != w).any() for k, w in kept.items()):
@@ -89,14 +88,14 @@ def sound_backward(backward: Callable) -> None:
                 "An update inside the loop spoils the gradients of the layers below.",
                 "The step comes afterwards, and another function takes it.",
             )
-        examples = _perceptron.gradients(net, each=True)
+        examples = _perceptron_slips.gradients(net, each=True)
         examples.pop("dx")  # no mean
         same_gradients(
             _by_name(result, len(net.W)),
-            _perceptron.gradients(net),
+            _perceptron_slips.gradients(net),
             batch=batch,
             examples=examples,
-            slips=_perceptron.wrong_gradients(net),
+            slips=_perceptron_slips.wrong_gradients(net),
             hints=_HINTS,
         )
 

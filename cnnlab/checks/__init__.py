@@ -90,7 +90,7 @@ def _as_failure(error: Exception, function) -> Failure:
             f"`{error.name}` does not exist yet. Write it in the answer cell above "
             "and run that cell first."
         )
-    ours = ("site-packages", str(Path(__file__).parent))
+    ours = ("site-packages", str(Path(__file__).parent.parent))
     own = [f for f in frames if f.line and not any(o in f.filename for o in ours)]
     own = [f for f in own if f.name != function.__name__]
     where = f' in line {own[-1].lineno}, "{own[-1].line}"' if own else ""

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from cnnlab.checks import Failure
-from cnnlab.freeze_checks import sound_assembly, thaw, toy, trained_layers
+from cnnlab.checks.freezing import sound_assembly, thaw, toy, trained_layers
 
 
 def assemble(base, head):

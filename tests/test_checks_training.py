@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cnnlab import train, training_checks
+from cnnlab import train
 from cnnlab.checks import Failure
-from cnnlab.training_checks import asked_of_fit, judged
+from cnnlab.checks import training as training_checks
+from cnnlab.checks.training import asked_of_fit, judged
 
 X, Y = np.random.default_rng(0).random((12, 28, 28, 1), "float32"), np.arange(12) % 10
 HOT = keras.utils.to_categorical(Y, 10)

@@ -7,8 +7,8 @@ from keras import layers
 
 from cnnlab import models, shapes
 from cnnlab.checks import Failure
-from cnnlab.freeze_checks import toy
-from cnnlab.transfer_checks import phases, sound_transfer
+from cnnlab.checks.freezing import toy
+from cnnlab.checks.transfer import phases, sound_transfer
 
 SPARSE = "sparse_categorical_crossentropy"
 

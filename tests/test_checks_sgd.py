@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlab.checks import Failure
-from cnnlab.sgd_checks import RATE, sound_sgd_epoch, watch_epoch
+from cnnlab.checks.sgd import RATE, sound_sgd_epoch, watch_epoch
 
 SGD = """
 def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):

@@ -5,41 +5,42 @@ from functools import partial
 import keras
 import pytest
 
-from cnnlab import _block_slips, block_checks, blocks, models
-from cnnlab.checks import Failure
+from cnnlab import blocks, models
+from cnnlab.checks import Failure, _residual_slips
+from cnnlab.checks import residual as residual_checks
 
-SIZES = (block_checks.SAME, block_checks.SMALLER, block_checks.WIDER)
-RESIDUAL = partial(_block_slips.residual, shortcut=_block_slips.shortcut_b)
+SIZES = (residual_checks.SAME, residual_checks.SMALLER, residual_checks.WIDER)
+RESIDUAL = partial(_residual_slips.residual, shortcut=_residual_slips.shortcut_b)
 FAMILIES = {
     "residual": (
         RESIDUAL,
-        _block_slips.RESIDUAL_SLIPS | _block_slips.BRANCH_SLIPS,
+        _residual_slips.RESIDUAL_SLIPS | _residual_slips.BRANCH_SLIPS,
     ),
-    "A": (_block_slips.shortcut_a, _block_slips.A_SLIPS),
-    "B": (_block_slips.shortcut_b, _block_slips.B_SLIPS),
+    "A": (_residual_slips.shortcut_a, _residual_slips.A_SLIPS),
+    "B": (_residual_slips.shortcut_b, _residual_slips.B_SLIPS),
 }
 
 
-def check(block, right, *tables, sizes=block_checks.SMALLER):
-    known = block_checks.slips(right, *tables)
-    block_checks.same_block("block()", block, right, sizes, known)
+def check(block, right, *tables, sizes=residual_checks.SMALLER):
+    known = residual_checks.slips(right, *tables)
+    residual_checks.same_block("block()", block, right, sizes, known)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("kind", ["A", "B"])
 def test_the_right_block_is_that_of_blocks(kind, sizes):
-    shortcut = {"A": _block_slips.shortcut_a, "B": _block_slips.shortcut_b}[kind]
-    right = partial(_block_slips.residual, shortcut=shortcut)
+    shortcut = {"A": _residual_slips.shortcut_a, "B": _residual_slips.shortcut_b}[kind]
+    right = partial(_residual_slips.residual, shortcut=shortcut)
     check(partial(blocks.basic, shortcut=kind), right, sizes=sizes)
 
 
 def test_the_right_plain_block_is_that_of_blocks():
-    check(partial(blocks.basic, shortcut=None), _block_slips.plain)
+    check(partial(blocks.basic, shortcut=None), _residual_slips.plain)
 
 
 def test_the_right_network_is_that_of_models():
-    made = _block_slips.network(
-        partial(_block_slips.residual, shortcut=_block_slips.shortcut_a),
+    made = _residual_slips.network(
+        partial(_residual_slips.residual, shortcut=_residual_slips.shortcut_a),
         8,
         **{"filters": 16, "input_shape": (8, 8, 3), "num_classes": 10},
     )
@@ -56,7 +57,7 @@ def test_every_slip_is_named(family, slip):
     if family == "residual":
         right = partial(right, batch_norm=batch_norm)
     same = slip in ("always", "same_conv")  # seen, or possible, there only
-    sizes = block_checks.SAME if same else block_checks.SMALLER
+    sizes = residual_checks.SAME if same else residual_checks.SMALLER
     with pytest.raises(Failure) as error:
         check(partial(right, slip=slip), right, table, sizes=sizes)
     assert f": {table[slip][0]}." in error.value.message

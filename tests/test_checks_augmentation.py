@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 
 from cnnlab import augment
-from cnnlab.augment_checks import (
+from cnnlab.checks.augmentation import (
     box_statistics,
     changes_predictions,
     mixing_statistics,

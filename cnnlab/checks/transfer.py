@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from cnnlab.checks import Failure, to_numpy
-from cnnlab.freeze_checks import ids, toy
-from cnnlab.training_checks import _arrays, judged, pairs
+from cnnlab.checks.freezing import ids, toy
+from cnnlab.checks.training import _arrays, judged, pairs
 
 RECOMPILE = (
     "Keras takes down what is trainable when it compiles, up to the first fit.",

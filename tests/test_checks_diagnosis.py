@@ -4,8 +4,7 @@ import keras
 import pytest
 from keras import layers
 
-from cnnlab import diagnosis
-from cnnlab.checks import Failure
+from cnnlab.checks import Failure, diagnosis
 
 
 def right(hidden="tanh", last="softmax", strides=1, filters=3, flatten=True):

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from cnnlab import _draw
-from cnnlab._draw import BLACK, BLUE, COLOURS, ORANGE
 from cnnlab._notebook import show
-from cnnlab._pictures import (
+from cnnlab.plots import _draw
+from cnnlab.plots._draw import BLACK, BLUE, COLOURS, ORANGE
+from cnnlab.plots._pictures import (
     error_gallery,
     feature_maps,
     filters,
@@ -25,7 +25,7 @@ from cnnlab._pictures import (
     samples,
     worst_errors,
 )
-from cnnlab._sliding import sliding_window, step_through
+from cnnlab.plots._sliding import sliding_window, step_through
 
 __all__ = [
     "class_balance",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlab.checks import Failure
-from cnnlab.gradient_checks import difference, same_gradients
+from cnnlab.checks.gradients import difference, same_gradients
 
 rng = np.random.default_rng(0)
 EACH = rng.normal(size=(6, 4, 3))  # one gradient (4, 3) for each of 6 examples
