@@ -612,3 +612,11 @@ def test_real_flower_photos(monkeypatch):
     dataset = data.load("flower_photos", size=32, offline=False)
     assert len(dataset.x_train) + len(dataset.x_test) == 3670
     assert "skipped" not in dataset.origin
+
+
+def test_fewer_shapes_are_drawn_at_the_smoke_budget(monkeypatch):
+    monkeypatch.setenv("CNNLAB_BUDGET", "smoke")
+    drawn = data.load("cifar10", offline=True)
+    assert (len(drawn.x_train), len(drawn.x_test)) == (500, 100)
+    assert "500 + 100 images" in drawn.origin
+    assert np.bincount(drawn.y_test, minlength=10).min() > 0

@@ -6,6 +6,7 @@ import pytest
 
 from cnnlab import cli, demo, lab
 
+pytestmark = pytest.mark.xdist_group("demo")  # one class, graded once
 SOURCE = cli.ROOT / "solutions" / f"{demo.LAB}.py"
 
 

@@ -9,6 +9,7 @@ import pytest
 from cnnlab import shapes, train
 from cnnlab.checks import _residual_slips
 
+pytestmark = pytest.mark.xdist_group("lab07")  # trained once
 SEEDS = (0, 1, 2)
 SIZES = {"filters": 8, "input_shape": (16, 16, 3), "num_classes": 10}
 BLOCKS = {

@@ -7,6 +7,7 @@ from keras import layers
 
 from cnnlab import augment, data, train
 
+pytestmark = pytest.mark.xdist_group("lab08")  # trained once
 SEEDS = range(3)
 COUNT, VERSIONS = 100, 120  # images to learn from; how often each is seen
 

@@ -8,6 +8,7 @@ from keras import layers
 from cnnlab import models, shapes
 from cnnlab.probes import unchanged
 
+pytestmark = pytest.mark.xdist_group("lab09")  # trained once
 SEEDS, SPARSE = (0, 1, 2), "sparse_categorical_crossentropy"
 
 

@@ -148,6 +148,12 @@ def grader(request, tmp_path_factory):
         grader.close()
 
 
+def test_one_worker_grades_them(request):
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("for runs with --dist loadgroup")
+    assert request.node.nodeid.endswith("@mistakes")  # pytest-xdist may lose groups
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_answer(request, grader, case):
     result = grader.result(request.node.callspec.id)

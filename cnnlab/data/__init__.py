@@ -41,7 +41,8 @@ def load(name: str, *, size: int | None = None, offline: bool | None = None) -> 
     """Load the data set `name`, and print one line that says what was taken.
 
     Looked for in this order: the course-data folder (`CNNLAB_DATA`), the Keras
-    cache, a download into that cache, the offline stand-in.
+    cache, a download into that cache, the offline stand-in (of made shapes a tenth as
+    many where the environment has `CNNLAB_BUDGET=smoke`: drawing takes seconds).
 
     Args:
         name: "mnist", "fashion_mnist", "cifar10", "flower_photos" or "digits".
