@@ -4,9 +4,12 @@ import ast
 import math
 import re
 
+from cnnlab import _names
+
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}\n?", re.M | re.S)
 COMPARE_RULES = ("close", "equal", "accuracy", "at_least")
+NOT_GRADED = "not-graded"  # the tag of given code that earns no points
 _NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 _SECRETS = ("x_secret", "y_secret")
 OPTIONS = {  # what may follow each kind in a cell header: name -> type
@@ -147,6 +150,27 @@ def check_names(path, cells) -> None:
         for needed in ("check", "probe") if kind == "exercise" else ():
             if not any(c.kind == needed and c.name == name for c in cells):
                 raise LabError(f"{path}:{line}: exercise {name!r} has no {needed}.")
+
+
+def check_not_graded(path, cells) -> None:
+    """Raise LabError where a cell that is graded needs one tagged `not-graded`."""
+    needed: set[str] = set()
+    for cell in reversed(cells):
+        if cell.kind in ("text", "question"):
+            continue
+        defined, taken = _names.flow(cell.source)
+        if NOT_GRADED not in cell.tags:
+            needed = (needed - defined) | taken
+        elif cell.kind != "code":
+            raise LabError(
+                f"{path}:{cell.line}: only given code can be {NOT_GRADED}. Received "
+                f"the tag at {cell.kind} {cell.name!r}."
+            )
+        elif missing := defined & needed:
+            raise LabError(
+                f"{path}:{cell.line}: this cell is tagged {NOT_GRADED}, but a graded "
+                f"cell below takes {', '.join(sorted(missing))} from it."
+            )
 
 
 def _needs(cell) -> list[tuple[str, str]]:

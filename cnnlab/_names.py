@@ -2,7 +2,9 @@
 
 import ast
 import re
+import symtable
 import threading
+from functools import lru_cache
 
 SOURCE_LIMIT = 50_000  # characters; nothing longer is looked into
 # CPython up to 3.12 counts the depth of trees of all threads together, and raises
@@ -64,6 +66,34 @@ def defined_names(source: str) -> set[str]:
 def used_names(source: str) -> set[str]:
     """Every plain name in a piece of source."""
     return {n.id for n in ast.walk(_tree(source)) if isinstance(n, ast.Name)}
+
+
+@lru_cache(512)
+def flow(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that a cell defines, and those it takes from the cells above it.
+
+    A function's own variables are neither; the globals it looks up are taken.
+    """
+    defined, taken = set(), set()
+    try:
+        for statement in _tree(source).body:
+            with _ONE_AT_A_TIME:
+                table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+            taken |= _looked_up(table) - defined
+            symbols = table.get_symbols()
+            bound = (s for s in symbols if s.is_assigned() or s.is_imported())
+            defined |= {symbol.get_name() for symbol in bound}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset(defined_names(source)), frozenset(used_names(source))
+    return frozenset(defined), frozenset(taken)
+
+
+def _looked_up(table: symtable.SymbolTable) -> set[str]:
+    """Names looked up in the cell's namespace, from functions and classes too."""
+    top = table.get_type() == "module"
+    symbols = [s for s in table.get_symbols() if s.is_referenced()]
+    own = {s.get_name() for s in symbols if top or s.is_global()}
+    return own.union(*map(_looked_up, table.get_children()))
 
 
 def meanings(source: str) -> dict[str, set[str]]:

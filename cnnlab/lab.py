@@ -12,10 +12,12 @@ import jupytext
 import nbformat
 
 from cnnlab._lab_rules import (
+    NOT_GRADED,
     OPTIONS,
     REGION,
     LabError,
     check_names,
+    check_not_graded,
     check_options,
     check_source,
     kind_of,
@@ -37,6 +39,7 @@ class Cell:
         line: of the header in the source file, from 1.
         id: cell id in both notebooks; the same on every build.
         options: what else the header says, such as `points` or `compare`.
+        tags: Jupyter's, such as `not-graded`.
     """
 
     kind: str
@@ -46,6 +49,11 @@ class Cell:
     id: str
     options: dict = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether points depend on it: not on given code tagged `not-graded`."""
+        return NOT_GRADED not in self.tags
 
     @property
     def stub(self) -> str:
@@ -102,6 +110,7 @@ def read(path: str | Path) -> Lab:
         )
     cells = _cells(path, notebook.cells, lines)
     check_names(path, cells)
+    check_not_graded(path, cells)
     metadata = dict(notebook.metadata.get("cnnlab", {}))
     return Lab(path.stem, path, metadata, tuple(cells))
 

@@ -91,7 +91,7 @@ for name, count in weights.items():
 # -> local             5,308,416 weights, 0.0212 GB in float32
 # -> convolution              81 weights, 3.24e-07 GB in float32
 
-# %%
+# %% tags=["not-graded"]
 figure, ax = plt.subplots(figsize=(7.5, 2), layout="constrained")
 names = ["dense", "local: 3×3 pixels", "convolution:\nlocal and shared"]
 bars = ax.barh(names, list(weights.values()), color=["#D55E00", "#56B4E9", "#0072B2"])
@@ -225,7 +225,7 @@ for strides, guess in mine.items():
 # $(0, 1, 0, ...)$ and so on: here they are. It is the dense layer from above, with its
 # zeros and its shared weights.
 
-# %%
+# %% tags=["not-graded"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
 for ax, s in zip(axes, (1, 2), strict=True):
     matrix = np.stack([conv1d(unit, k_deck, s) for unit in np.eye(10)], axis=1)
@@ -411,7 +411,7 @@ for case, guess in guesses.items():
 for case, guess in params.items():
     print(f"kernel, channels, filters {case}: {conv_params(*case):,}; by hand: {guess}")
 
-# %%
+# %% tags=["not-graded"]
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 sizes = np.arange(3, 25)
 for s, colour in zip((1, 2, 3), ("#0072B2", "#D55E00", "#009E73"), strict=True):
@@ -604,7 +604,7 @@ plots.step_through(
     "outputs so far.",
 )
 
-# %%
+# %% tags=["not-graded"]
 impulse = np.zeros((5, 5))
 impulse[2, 2] = 1
 letter = np.array([[1.0, 2, 3], [0, 4, 0], [0, 5, 0]])  # a T, and no symmetry
@@ -751,7 +751,7 @@ names = ("identity", "moved", "box_blur", "edges", "sharpen", "sobel")
 # %%
 prediction = "edges in the sky: ...; sobel positive: ...; not seen by sobel: ..."
 
-# %%
+# %% tags=["not-graded"]
 colour_photo = load_sample_image("china.jpg")[30:330, 60:420] / 255
 step = train.budget(smoke=6, cpu=2, gpu=2)
 colour_photo = colour_photo[::step, ::step]
@@ -799,7 +799,7 @@ print("You predicted:", prediction)
 # where $x$ already has its $p$ rows and columns of zeros on every side. (Deck 002 calls
 # the layer affine, and writes it without the bias that makes it so.)
 
-# %%
+# %% tags=["not-graded"]
 x_small = np.arange(1, 26).reshape(5, 5) % 7
 settings = {
     "stride 2": {"strides": 2},
@@ -1029,7 +1029,7 @@ case = rng.normal(size=(2, 10, 9, 4)), rng.normal(size=(3, 2, 4, 2)), rng.normal
 # Does Keras agree? Its layers take the same kernels; the differences should be rounding
 # errors of float32.
 
-# %%
+# %% tags=["not-graded"]
 x_try = np.random.default_rng(0).normal(size=(4, 17, 15, 3)).astype("float32")
 for moves in ({}, {"strides": 2}, {"dilation_rate": 2}):
     layer = keras.layers.Conv2D(8, 3, bias_initializer="normal", **moves)
@@ -1051,7 +1051,7 @@ for moves in ({}, {"strides": 2}, {"dilation_rate": 2}):
 # Channels at work: four filters on the colour photo. The first takes the mean of the three
 # colours, the second red less green, the others look for edges in all colours at once.
 
-# %%
+# %% tags=["not-graded"]
 bank = np.zeros((3, 3, 3, 4))
 bank[1, 1, :, 0] = 1 / 3
 bank[1, 1, :, 1] = 1, -1, 0
@@ -1164,7 +1164,7 @@ cases = [(12, 3, 1), (15, 2, 4), (20, 4, 3), (5, 3, 2), (4, 3, 5)]
 # %% [markdown]
 # Something happens at $t = 20$. Who knows of it before?
 
-# %%
+# %% tags=["not-graded"]
 event = np.zeros(48)
 event[20] = 1
 mean = np.ones(4) / 4
@@ -1329,7 +1329,7 @@ kinds = ("max", "average", "l2")
 rng = np.random.default_rng(seed)
 global_average_pool(rng.normal(size=(3, 5, 8, 4)))
 
-# %%
+# %% tags=["not-graded"]
 maps = np.abs(conv2d(photo[np.newaxis, ..., np.newaxis], sobel[..., None, None], 0.0))
 panels = {"|sobel|": maps}
 for kind in ("max", "average", "l2"):
@@ -1356,7 +1356,7 @@ show(
 # Is pooling perhaps a convolution? A convolution is linear: $f(a + b) = f(a) + f(b)$,
 # and $f(-a) = -f(a)$. Measure it:
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(0)
 a, b = rng.normal(size=(2, 1, 8, 8, 1))
 for kind in ("average", "max", "l2"):
@@ -1538,7 +1538,7 @@ grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]
     for g, (n, k) in zip(grads, cases, strict=True)
 ]
 
-# %%
+# %% tags=["not-graded"]
 noisy = np.round(np.random.default_rng(3).random((1, 4, 6, 1)), 1)
 back = np.array([[1.0, 2, 3], [4, 5, 6]])[np.newaxis, ..., np.newaxis]
 panels = {
@@ -1587,7 +1587,7 @@ show(
 prediction = "stride 2: zero for d = ...; pooling 2×2: ...; most invariant: ..."
 
 
-# %%
+# %% tags=["not-graded"]
 def relative(received, wanted):
     """How far two arrays differ, relative to the second."""
     return np.linalg.norm(received - wanted) / np.linalg.norm(wanted)
@@ -1696,7 +1696,7 @@ for name, values in invariance.items():
 prediction = "128×128: ... times; 8×8: ... times"
 
 
-# %%
+# %% tags=["not-graded"]
 def six_loops(image, kernel):
     """One image and a kernel, as nested lists: one multiplication at a time."""
     h, w, channels, filters = np.shape(kernel)
@@ -1736,7 +1736,7 @@ for side in sides:
     for name, run in runs.items():
         ways[name].append(seconds(run, 2 if name == "six loops" else repeats))
 
-# %%
+# %% tags=["not-graded"]
 figure, ax = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
 for (name, values), colour, mark in zip(ways.items(), colours, marks, strict=False):
     ax.plot(sides, 1000 * np.array(values), f"{mark}-", color=colour, label=name)

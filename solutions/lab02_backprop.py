@@ -346,7 +346,7 @@ with np.errstate(all="ignore"):
     p = np.concatenate([softmax(scores), softmax(10_000 * scores)])
 p
 
-# %%
+# %% tags=["not-graded"]
 shifts = np.linspace(0, 1000, 201)
 scores = np.array([2.0, 1.0, 0.0]) + shifts[:, np.newaxis]
 with np.errstate(all="ignore"):
@@ -510,7 +510,7 @@ y, p = np.eye(5)[rng.integers(0, 5, (4, 9))], rng.dirichlet(np.ones(5), (4, 9))
 values = [cross_entropy(row, q) for row, q in zip(y, p, strict=True)]
 np.array([*values, np.isfinite(cross_entropy(y[0], y[1]))])
 
-# %%
+# %% tags=["not-graded"]
 p = np.linspace(0.004, 1, 250)
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 ax.plot(p, [binary_cross_entropy(np.ones(1), q[np.newaxis]) for q in p], color=BLUE)
@@ -612,7 +612,7 @@ np.concatenate(values)
 # where the first does and the second does not.
 
 
-# %%
+# %% tags=["not-graded"]
 def sigmoid(a):
     """1 / (1 + exp(-a)), without overflow."""
     return np.exp(-np.logaddexp(0, -a))
@@ -804,7 +804,7 @@ np.array([*np.log(errors), 1e3 * zero[0]])
 prediction = "the best step is ...; float32 leaves ... digits"
 
 
-# %%
+# %% tags=["not-graded"]
 def wave(x):
     """A function of which one knows the derivative, 3 cos(3 x) - exp(-x)."""
     return np.sin(3 * x) + np.exp(-x)
@@ -857,7 +857,7 @@ for name, (step, error) in best.items():
 # Even the best differences can mislead. Beside each of these functions stands a
 # gradient; one of the four is wrong. Which? Decide before you look at the numbers.
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(0)
 x, near_kink = np.array([1.0, 0.5, -2.0]), np.array([1.0, 3e-6, -2.0])
 cases = {  # name: function, where, gradient
@@ -1005,7 +1005,7 @@ cross_entropy_gradient(np.eye(4)[rng.integers(0, 4, 9)], rng.dirichlet(np.ones(4
 # the right pairing is good for: with a softmax *and* the squared loss, or with the
 # slide's formula, whoever is sure and wrong gets no gradient, and stays wrong.
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(1)
 scores, y = rng.normal(size=(1, 4)), np.eye(4)[[2]]
 pairs = {
@@ -1149,7 +1149,7 @@ for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
 prediction = "yes or no, and why"
 
 
-# %%
+# %% tags=["not-graded"]
 def tanh_derivative(a):
     return 1 - np.tanh(a) ** 2
 
@@ -1199,7 +1199,7 @@ def gradient_errors(x, y, phi, dphi, loss, loss_gradient, psi):
     return {name: relative_error(analytic[name], numeric[name]) for name in numeric}
 
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(11)
 x, targets = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
 classes = np.eye(3)[rng.integers(0, 3, 8)]
@@ -1349,7 +1349,7 @@ np.array([*facts[0], *facts[1], shuffled, *(run.seen == run.labels for run in ru
 prediction = "batches of ..."
 
 
-# %%
+# %% tags=["not-graded"]
 def regression_gradients(x, y, W, b):
     """dW and db of the squared error of a tanh network."""
     a, h = forward(x, W, b, np.tanh)
@@ -1433,7 +1433,7 @@ print("You predicted:", prediction)
 # a whole epoch of steps. (The JAX backend has no float64 unless it is switched on.)
 
 
-# %%
+# %% tags=["not-graded"]
 def twin(W, b):
     """The same network in Keras, with a tanh after each hidden layer."""
     model = keras.Sequential([keras.Input((W[1].shape[1],), dtype="float64")])
@@ -1492,7 +1492,7 @@ def keras_agrees():
 # the training images, validation images are looked at after each epoch, and the test
 # images once, at the end.
 
-# %%
+# %% tags=["not-graded"]
 mnist = data.load("mnist")
 (x_train, y_train), (x_val, y_val) = data.split(
     mnist.x_train, mnist.y_train, validation=1 / 6
@@ -1523,7 +1523,7 @@ print(f"ln 10 = {np.log(10):.2f}")
 # %%
 prediction = "... % right, ... seconds per epoch"
 
-# %%
+# %% tags=["not-graded"]
 is_large = len(x_train) > 10_000  # MNIST; the stand-in has about 1,000 to train on
 EPOCHS = 10 if is_large else train.budget(smoke=15, cpu=40, gpu=40)
 training, validation = as_inputs(x_train, y_train), as_inputs(x_val, y_val)
@@ -1538,7 +1538,7 @@ for _ in train.progress(EPOCHS):
         history.setdefault(f"{kind}accuracy", []).append(float(right))
 seconds = (time.perf_counter() - begin) / EPOCHS
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.curves(
     history, title=f"{mnist.name}: 784-128-10 in plain NumPy, {EPOCHS} epochs"
 )
@@ -1579,7 +1579,7 @@ def digits_are_read():
 # LeNet (lab 4) makes about half as many errors on MNIST, with fewer parameters. The
 # errors of which this network is most convinced:
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.error_gallery(
     mnist.x_test,
     mnist.y_test,
@@ -1596,7 +1596,7 @@ plots.show(axes, alt=f"Up to 16 misclassified digits, the surest first: {first},
 # And what do the hidden neurons look for? Each row of $W^{(1)}$ has a weight for each
 # pixel, and can be shown as an image.
 
-# %%
+# %% tags=["not-graded"]
 rows = W[1][:8].reshape(8, 28, 28)
 axes = plots.filters(
     rows.transpose(1, 2, 0)[:, :, np.newaxis],

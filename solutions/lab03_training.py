@@ -62,7 +62,7 @@ def panels(count, width=11, height=3.2):
 # experiment below takes seconds. Their pixels are standardised: mean 0, variance 1. The
 # line printed says which digits you have.
 
-# %%
+# %% tags=["not-graded"]
 mnist = data.load("mnist")
 
 
@@ -282,7 +282,7 @@ def relu_prime(x):
     return (x > 0) * 1.0
 
 
-# %%
+# %% tags=["not-graded"]
 family = {
     "sigmoid": (sigmoid, sigmoid_prime),
     "tanh": (np.tanh, tanh_prime),
@@ -420,7 +420,7 @@ np.array([dead_units(dense), dead_units(maps)])
 # %%
 prediction = "sigmoid: ... %, tanh: ... %, ReLU: ... %"
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(0)
 z = x_train @ rng.normal(0, 1 / 14, (196, 200))
 z = (z - z.mean(axis=0)) / z.std(axis=0)
@@ -532,7 +532,7 @@ def descend(x, y, weights, rates, *, phi=relu, prime=relu_prime, pull=None):
 # %%
 prediction = "zeros: ...; 0.05: ...; random: ..."
 
-# %%
+# %% tags=["not-graded"]
 rng, looks = np.random.default_rng(0), []
 for name, draw in (
     ("zeros", np.zeros),
@@ -882,7 +882,7 @@ np.concatenate([variances(inputs, weights, phi) for phi in (np.tanh, np.abs)])
 # %%
 prediction = {"one layer": "256 × 0.05² / 2 = ?", "nine layers": "?"}
 
-# %%
+# %% tags=["not-graded"]
 WIDTHS = (196, *[256] * 10, 10)
 
 
@@ -959,7 +959,7 @@ print(f"He and ReLU, layers 2 to 10: {he_start.min():.2f} to {he_start.max():.2f
 # %%
 prediction = "too small: ...; right: ...; too large: ..."
 
-# %%
+# %% tags=["not-graded"]
 STEPS = train.budget(smoke=100, cpu=600, gpu=600)
 left, right = axes = panels(2)
 RATES = {
@@ -1124,7 +1124,7 @@ np.array(rates)
 # %%
 prediction = "constant 0.5, constant 0.05, 1/r, or 0.5/r²?"
 
-# %%
+# %% tags=["not-graded"]
 r = np.arange(1, 2001)
 first = {"k": 1, "initial": 1.0}
 inverse = [float(InverseDecay(**first)(int(step))) for step in r[:50] - 1]
@@ -1176,7 +1176,7 @@ print("You predicted:", prediction)
 # %%
 prediction = "training accuracy with senseless labels: ... %"
 
-# %%
+# %% tags=["not-graded"]
 FEW = 100
 x_few, y_few = x_train[:FEW], y_train[:FEW]
 diced = np.random.default_rng(0).integers(0, 10, FEW)
@@ -1356,7 +1356,7 @@ weights = [(rng.normal(size=(5, 4)), rng.normal(size=4)) for _ in range(3)]
 found = [penalty_gradients(weights, l1=a, l2=b) for a, b in ((0.3, 0), (0, 0.2))]
 np.concatenate([np.ravel(part) for run in found for pair in run for part in pair])
 
-# %%
+# %% tags=["not-graded"]
 kernel = by_heart[0][0]
 keras_says = float(keras.regularizers.L1L2(0.001, 0.002)(kernel))
 print(f"Keras: {keras_says:.5f}; you: {penalty(by_heart[:1], 0.001, 0.002):.5f}")
@@ -1369,7 +1369,7 @@ print(f"Keras: {keras_says:.5f}; you: {penalty(by_heart[:1], 0.001, 0.002):.5f}"
 # %%
 prediction = "L1 or L2?"
 
-# %%
+# %% tags=["not-graded"]
 runs, ends = {"none": sense}, {"none": by_heart}
 for name, l1, l2 in (("L2, λ = 0.01", 0, 0.01), ("L1, λ = 0.001", 0.001, 0)):
 
@@ -1568,7 +1568,7 @@ np.array([dropout(x, rate, False, rng) for rate in (0.0, 0.3, 0.9)]) - x + x.mea
 # %%
 prediction = "inverted: ... of what inference gives; without scaling: ..."
 
-# %%
+# %% tags=["not-graded"]
 rng = np.random.default_rng(0)
 units = relu(forward(x_val[:1], by_heart, relu)[0])
 towards = by_heart[1][0][:, y_val[0]]
@@ -1851,7 +1851,7 @@ np.array([batch_norm_params(int(c)) for c in channels])
 # %%
 prediction = "... steps"
 
-# %%
+# %% tags=["not-graded"]
 example = bn_example((16, 4, 4, 8))
 layer = layers.BatchNormalization()
 layer.build((None, 4, 4, 8))
@@ -2269,7 +2269,7 @@ np.array(judged(np.random.default_rng(seed)))
 prediction = "in training: ...; on new images: ...; training=True: ... %"
 
 
-# %%
+# %% tags=["not-graded"]
 def plain():
     """The same units, and nothing against over-fitting."""
     hidden = [layers.Dense(64, "relu") for _ in range(2)]
@@ -2311,7 +2311,7 @@ for name, build in (
     found[name] = accuracy(model, x_val, y_val)
 in_training = keras.ops.convert_to_numpy(model(x_val, training=True)).argmax(axis=1)
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.curves(
     histories,
     measures=("cross_entropy", "accuracy"),

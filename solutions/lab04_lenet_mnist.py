@@ -141,7 +141,7 @@ rng = np.random.default_rng(seed)
 # %% probe="prepare" compare="equal"
 str(to_numpy(prepare(np.zeros((2, 4, 4), "uint8"))).dtype)
 
-# %%
+# %% tags=["not-graded"]
 first = np.concatenate([np.flatnonzero(labels == digit)[:2] for digit in range(10)])
 axes = plots.samples(
     prepare(images[first]),
@@ -258,6 +258,8 @@ np.array([len(set(drawn[0])), *(np.array_equal(drawn[0], d) for d in drawn)])
 
 # %%
 (x_train, y_train), (x_val, y_val) = split(prepare(images), labels, len(images) // 6)
+
+# %% tags=["not-graded"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 3), layout="constrained")
 for ax, part, name in zip(
     axes, (y_train, y_val), ("training", "validation"), strict=True
@@ -387,7 +389,7 @@ sees = {name: size for name, (size, jump) in zip(chain, fields, strict=True)}
 print(sees)
 # -> {'C1': 5, 'S2': 6, 'C3': 14, 'S4': 16, 'C5': 32}
 
-# %%
+# %% tags=["not-graded"]
 ax = plots.receptive_field(
     prepare(images[:1])[0],
     sees,
@@ -494,7 +496,7 @@ np.array([distinct, counts[0]["params"], counts[0]["trainable"], *counts[0]["siz
 # Where are the parameters, and where is the work? The table counts both; a MAC is one
 # multiplication with its addition.
 
-# %%
+# %% tags=["not-graded"]
 table = arithmetic.table(models.lenet5())
 rows = {row.name: row for row in table.rows}
 axes = plots.layer_table(
@@ -522,7 +524,7 @@ table
 # A network that knows nothing gives 1/10 to each class. What is its loss? Work it out,
 # then look at a network that has not been trained:
 
-# %%
+# %% tags=["not-graded"]
 untrained = models.lenet5()
 p = to_numpy(untrained(prepare(images[:200])))
 print(f"loss before training: {-np.log(p[np.arange(200), labels[:200]]).mean():.3f}")
@@ -677,10 +679,10 @@ if network is None:  # exercises 1 and 2 are judged by themselves
     train_model(network, (x[100:], y[100:]), (x[:100], y[:100]), 3, 32)
 network(x_secret)
 
-# %%
+# %% tags=["not-graded"]
 then = run("LeNet then", lenet_then)
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.curves(
     {name: histories[name] for name in ("MLP", "LeNet then")},
     title=f"{mnist.name}: perceptron and LeNet, {EPOCHS} epochs",
@@ -813,10 +815,10 @@ noise(lenet_now(), image, seed)
 # %%
 prediction = "Training loss: lower or higher? Validation loss: lower or higher?"
 
-# %%
+# %% tags=["not-graded"]
 now = run("LeNet now", lenet_now)
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.curves(
     {name: histories[name] for name in ("LeNet then", "LeNet now")},
     title=f"{mnist.name}: LeNet then and now, {EPOCHS} epochs",
@@ -855,7 +857,7 @@ print(f"chosen by validation: {best}")
 #
 # The choice is made, by validation. Now the test images may speak, once.
 
-# %%
+# %% tags=["not-graded"]
 x_test, y_test = prepare(mnist.x_test[..., 0]), mnist.y_test
 probabilities = as_probabilities(
     networks[best].predict(x_test, batch_size=500, verbose=0)
@@ -990,7 +992,7 @@ matrix = rng.integers(1, 50, (6, 6))
 matrix[2], matrix[:, 4] = 0, 0  # a class without images, a class never predicted
 scores(matrix)
 
-# %%
+# %% tags=["not-graded"]
 matrix = confusion_matrix(y_test, y_pred, 10)
 wrong = matrix - np.diag(np.diag(matrix))
 i, j = np.unravel_index(wrong.argmax(), wrong.shape)
@@ -1080,7 +1082,7 @@ def worst_errors_come_first():
 rng = np.random.default_rng(seed)
 worst_errors(rng.integers(0, 5, 80), rng.dirichlet(np.ones(5), 80))
 
-# %%
+# %% tags=["not-graded"]
 worst = worst_errors(y_test, probabilities)
 axes = plots.error_gallery(
     x_test[worst],
@@ -1112,7 +1114,7 @@ plots.show(axes, alt=f"Misclassified digits, the surest first: {first}, ...")
 #
 # LeNet's first kernels can be looked at as they are, 5×5 weights each.
 
-# %%
+# %% tags=["not-graded"]
 kernel = next(w for w in now.weights if tuple(w.shape) == (5, 5, 1, 6))
 bias = next(w for w in now.weights if tuple(w.shape) == (6,))
 axes = plots.filters(
@@ -1133,7 +1135,7 @@ plots.show(
 # **Predict first.** Whose maps will be alike? How sure will it be of the letter, and of
 # the noise?
 
-# %%
+# %% tags=["not-graded"]
 digit = y_test[0]
 alike = x_test[y_test == digit][:2]
 letter = np.zeros((28, 28, 1), "float32")
@@ -1151,7 +1153,7 @@ title = f"LeNet now, {mnist.name}: what it answers"
 alt = "Four inputs and the network's answers: " + "; ".join(said).replace("\n", " ")
 plots.show(plots.samples(inputs, said, title=title), alt=alt)
 
-# %%
+# %% tags=["not-graded"]
 c1 = keras.ops.relu(keras.ops.conv(inputs, kernel, padding="same") + bias)
 s2 = to_numpy(layers.MaxPooling2D(2)(c1))
 rows = np.concatenate(list(to_numpy(c1)), axis=-1)  # (28, 28, 4 inputs * 6 maps)

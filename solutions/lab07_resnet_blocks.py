@@ -67,7 +67,7 @@ train.seed(0)
 # their place; the line printed says which. On a laptop they are made smaller, 16×16
 # pixels, and few, so that 56 layers can be trained in a minute.
 
-# %%
+# %% tags=["not-graded"]
 cifar = data.load("cifar10")
 SIZE = train.budget(smoke=8, cpu=16, gpu=32)
 COUNT = train.budget(smoke=32, cpu=2000, gpu=45_000)
@@ -353,7 +353,7 @@ def two_blocks(x, filters, strides):
     tried(two_blocks, (8, 6, a), a, 1, seed),
 ]
 
-# %%
+# %% tags=["not-graded"]
 inputs = keras.Input((4, 4, 1))
 both = [block(inputs, 1, batch_norm=False) for block in (plain_block, residual_block)]
 ones = keras.Model(inputs, both)
@@ -561,7 +561,7 @@ plain = partial(blocks.basic, shortcut=None)
 # The published size, and yours: He et al. say 0.27 million parameters for 20 layers,
 # and 0.85 million for 56. (`count_params` also counts the moving averages.)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "not-graded"]
 kinds = {
     "plain": plain_block,
     "residual, A": residual_block,
@@ -590,7 +590,7 @@ for name, kind in kinds.items():
 # %%
 prediction = "From the lowest to the highest training loss: ..."
 
-# %%
+# %% tags=["not-graded"]
 DEPTHS = train.budget(smoke=(8,), cpu=(20, 56), gpu=(20, 56))
 FILTERS = train.budget(smoke=4, cpu=8, gpu=16)
 EPOCHS = train.budget(smoke=1, cpu=6, gpu=182)
@@ -651,7 +651,7 @@ for depth in DEPTHS:
     for name, block in (("plain", plain_block), ("residual", residual_block)):
         trained[f"{name} {depth}"] = run(f"{name} {depth}", block, depth)
 
-# %%
+# %% tags=["not-graded"]
 axes = plots.curves(
     histories,
     measures=("loss",),
@@ -682,7 +682,7 @@ print("You predicted:", prediction)
 for name in sorted(last, key=last.get):
     print(f"{name:12}  training loss {last[name]:.3f}")
 
-# %%
+# %% tags=["not-graded"]
 PUBLISHED = {"residual 20": 8.75, "residual 56": 6.97}  # % wrong, He et al., table 6
 if IS_PAPERS:
     for name, model in trained.items():
@@ -733,7 +733,7 @@ if IS_PAPERS:
 # In a network of 20 layers only two blocks change the shape. Does it matter what their
 # shortcuts do?
 
-# %%
+# %% tags=["not-graded"]
 depth = DEPTHS[0]
 run(f"residual {depth}, B", partial(residual_block, shortcut=shortcut_b), depth)
 for name in (f"residual {depth}", f"residual {depth}, B"):
@@ -853,7 +853,7 @@ np.array(gradient_norms(model, x, rng.integers(0, 5, 6)), float)
 # %%
 prediction = "plain: ..., plain with BN: ..., residual: ..., residual with BN: ..."
 
-# %%
+# %% tags=["not-graded"]
 norms = {}
 for name, block in (("plain", plain_block), ("residual", residual_block)):
     for batch_norm in (False, True):
@@ -1020,7 +1020,7 @@ np.stack([to_numpy(each(x, training=False)) for each in (*shorter, chain)])
 # %%
 prediction = "accuracy without one block: plain ..., residual ..."
 
-# %%
+# %% tags=["not-graded"]
 MORE = train.budget(smoke=(), cpu=((0.002, 10), (0.0002, 4)), gpu=())  # rates, epochs
 some, truth = x_train[:500], y_train[:500]
 
@@ -1046,7 +1046,7 @@ for name in pair:
     }
     removed[name] = {k: accuracy(without(model, b)) for k, b in keeping.items()}
 
-# %%
+# %% tags=["not-graded"]
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for name, colour, mark in zip(whole, ("#0072B2", "#D55E00"), ("s", "o"), strict=True):
     ax.axhline(whole[name], color=colour, linestyle="--", linewidth=1.2)

@@ -127,6 +127,8 @@ TRANSFORMS = {  # one example of each; images in, images out
     "brightness": lambda x: np.clip(x - 0.2, 0, 1),
     "hue": lambda x: x[..., [2, 0, 1]],
 }
+
+# %% tags=["not-graded"]
 originals = np.stack([augment.picture(kind) for kind in KINDS])
 changed = [to_numpy(transform(originals)) for transform in TRANSFORMS.values()]
 axes = mosaic(
@@ -391,7 +393,7 @@ seen = [moves(augmenter(*flips)) for flips in options]
 # Nine versions of one image, twice. On the left as it should be; on the right with the
 # brightness that Keras assumes.
 
-# %%
+# %% tags=["not-graded"]
 flower = augment.picture("flowers")[None]
 versions = augmenter(horizontal_flip=True, degrees=20, shift=0.1, brightness=0.2)
 wrong = layers.RandomBrightness(0.2)
@@ -520,7 +522,7 @@ np.concatenate(
 # enlarged to 28×28; they come with the package. A nearest neighbour is asked: each
 # validation image gets the label of the training image most like it.
 
-# %%
+# %% tags=["not-graded"]
 digits = data.load("digits")
 x_digits = digits.x_train.astype("float32") / 255
 gentle = augmenter(degrees=10, shift=0.05, brightness=0.1)
@@ -778,7 +780,7 @@ def scale(image):
     return tf.cast(image, tf.float32) / 255
 
 
-# %%
+# %% tags=["not-graded"]
 BATCH_SIZE = train.budget(smoke=8, cpu=32, gpu=32)
 STEPS = train.budget(smoke=10, cpu=600, gpu=2000)
 
@@ -814,7 +816,7 @@ for name in train.budget(smoke=("as they are", "15°, shift 10 %"), cpu=ways, gp
     answers[name] = run_digits(ways[name])
     weights[name] = on_digits.get_weights()
 
-# %%
+# %% tags=["not-graded"]
 print("You predicted:", prediction)
 recall = {}
 for name, p in answers.items():
@@ -869,7 +871,7 @@ plots.show(
 # %%
 prediction = "Best at strength ..., worse than none from strength ..."
 
-# %%
+# %% tags=["not-graded"]
 strengths = train.budget(
     smoke=(0,), cpu=(0, 0.5, 1, 2, 4), gpu=(0, 0.25, 0.5, 1, 2, 4, 8)
 )
@@ -886,7 +888,7 @@ swept = np.array(
     [[at_strength(s, seed) for seed in range(SWEEP_SEEDS)] for s in strengths]
 )
 
-# %%
+# %% tags=["not-graded"]
 print("You predicted:", prediction)
 ax = panel(
     "Digits, 100 to learn from: a little helps, much ruins",
@@ -922,7 +924,7 @@ plots.show(ax, alt=f"Test accuracy against the strength of augmentation. {said}.
 # %%
 prediction = "Most at ... images; training accuracy above or below?"
 
-# %%
+# %% tags=["not-graded"]
 source = data.load("cifar10")
 is_real = source.name == "CIFAR-10"
 four = source.y_train < 4
@@ -954,7 +956,7 @@ plots.show(
     alt="Four classes, a row each: an image and eight random versions of it.",
 )
 
-# %%
+# %% tags=["not-graded"]
 SIZES = train.budget(smoke=(100,), cpu=(100, 500, 2000), gpu=(100, 500, 2000))
 STEPS_6 = train.budget(smoke=10, cpu=1200, gpu=6000)
 PARTS = train.budget(smoke=1, cpu=6, gpu=20)
@@ -996,7 +998,7 @@ for count in SIZES:
         reached[name, count] = judge(p, y_new)
         weights[name, count] = on_objects.get_weights()
 
-# %%
+# %% tags=["not-graded"]
 print("You predicted:", prediction)
 for count in SIZES:
     (before, _), (after, _) = (reached[n, count] for n in ("as they are", "augmented"))
@@ -1311,7 +1313,7 @@ def pasting(alpha):
 
 [pasting(alpha) for alpha in rng.uniform([0.5, 1.5], [1, 3])]
 
-# %%
+# %% tags=["not-graded"]
 x, y = x_new[:8], keras.utils.to_categorical(y_new[:8], 4)
 shown = [x, *(mix(x, y, 1.0, np.random.default_rng(3))[0] for mix in (mixup, cutmix))]
 axes = mosaic(
@@ -1327,7 +1329,7 @@ plots.show(
 )
 
 
-# %%
+# %% tags=["not-graded"]
 def mixed_batches(dataset, mix, alpha, seed=0):
     """Batches without end, mixed."""
     rng = np.random.default_rng(seed)
@@ -1480,7 +1482,7 @@ to_numpy(tta(corner_model(0.5), x, chosen))
 prediction = "Safe views: better or worse? Mirrored digits: ..."
 
 
-# %%
+# %% tags=["not-graded"]
 def with_views(model, x, labels, views):
     """Print accuracy, cross-entropy and seconds of test-time augmentation."""
     start = time.perf_counter()
@@ -1625,7 +1627,7 @@ np.stack([model(x, training=True), model(x, training=False)]) * (count == 4)
 # %%
 prediction = "Fastest: ... Slowest: ... On a GPU: ..."
 
-# %%
+# %% tags=["not-graded"]
 SPEED_STEPS = train.budget(smoke=2, cpu=20, gpu=300)
 *_, features, head = on_objects.layers
 backbone = keras.Model(on_objects.inputs, features.output)
@@ -1672,7 +1674,7 @@ places = {
 names = train.budget(smoke=("in the pipeline", "in the model"), cpu=places, gpu=places)
 speed = {name: milliseconds(*places[name]) for name in names}
 
-# %%
+# %% tags=["not-graded"]
 print("You predicted:", prediction)
 rates = [1000 * BATCH_SIZE / ms for ms in speed.values()]
 ax = panel(

@@ -196,7 +196,7 @@ print(f"values in all its maps, for one image: {values:,}, {values * 4 / 1e6:.0f
 # work, the multiplications?
 
 
-# %%
+# %% tags=["not-graded"]
 def priced(rows):
     """The rows with names, and with the MACs of one image."""
     names = [
@@ -310,7 +310,7 @@ sizes = rng.permutation([32, 64, 96])[:2]
 # network) and says what it took. With them come photos of flowers, five classes; with
 # our weights, the five new kinds of shapes.
 
-# %%
+# %% tags=["not-graded"]
 try:
     WEIGHTS, SIZE = "imagenet", train.budget(smoke=64, cpu=64, gpu=224)
     base = load_base(WEIGHTS, SIZE)
@@ -321,7 +321,7 @@ except FileNotFoundError as error:
 PICTURES = "flowers" if WEIGHTS == "imagenet" else "shapes"  # or choose yourself
 print(f"weights: {WEIGHTS}, {base.count_params():,} parameters; pictures: {PICTURES}")
 
-# %%
+# %% tags=["not-graded"]
 BIG = WEIGHTS == "imagenet"  # 60 times the work for an image: fewer of them on a CPU
 PER_CLASS = train.budget(
     smoke=(5,), cpu=(20, 100) if BIG else (20, 100, 500), gpu=(20, 100, 500)
@@ -503,7 +503,7 @@ kind = str(to_numpy(preprocess(given)).dtype)
 # %%
 prediction = "best ... worst"
 
-# %%
+# %% tags=["not-graded"]
 old = shapes.pretrained_vgg16(include_top=True)
 asked = shapes.make(
     train.budget(smoke=30, cpu=600, gpu=2000), classes=shapes.SOURCE_CLASSES, seed=9
@@ -633,7 +633,7 @@ images = rng.integers(0, 256, (9, 4, 4, 3)).astype("uint8")
 other = small_base(float(rng.uniform(1, 4)))
 [extract(other, half, images, batch_size=size) for size in (4, 20)]
 
-# %%
+# %% tags=["not-graded"]
 x_train, x_val, x_test = (
     to_numpy(preprocess(pairs[0]))
     for pairs in (pictures.train, pictures.val, pictures.test)
@@ -657,7 +657,7 @@ print(f"{np.mean(f_train == 0):.0%} of all values are exactly 0")
 # look for the nearest others, by distance of pixels, and by distance of features.
 
 
-# %%
+# %% tags=["not-graded"]
 def nearest(queries, rows):
     """For each query, indices of the rows by distance, the nearest first."""
     queries, rows = (part.reshape(len(part), -1) for part in (queries, rows))
@@ -828,7 +828,7 @@ for pooling in ("flatten", "average"):
 # %%
 prediction = "linear or MLP, average or flatten?"
 
-# %%
+# %% tags=["not-graded"]
 HEADS = {
     "linear, average": ("average", None),
     "MLP, average": ("average", 64),
@@ -954,7 +954,7 @@ np.concatenate([*moving, [np.allclose(*noisy)]])
 # %%
 prediction = "... times faster; accuracy: ..."
 
-# %%
+# %% tags=["not-graded"]
 rows = some(y_train, PER_CLASS[-1])
 EPOCHS = train.budget(smoke=1, cpu=3, gpu=10)
 
@@ -1007,7 +1007,7 @@ print(f"{every[0] / once[0]:.0f} times faster. You predicted: {prediction}")
 # **Predict first.** In which of the three cases of the next cell do they move?
 
 
-# %%
+# %% tags=["not-graded"]
 prediction = "frozen; thawed, training=False; thawed, its normalisation frozen"
 
 
@@ -1173,7 +1173,7 @@ p = rng.dirichlet(np.ones(3), 7).astype("float32")
 # and with everything thawed.
 
 
-# %%
+# %% tags=["not-graded"]
 def one_step(model):
     """Which layers one training step changes."""
     before = [to_numpy(w).copy() for w in model.weights]
@@ -1223,7 +1223,7 @@ plots.show(
 # %%
 prediction = "... points"
 
-# %%
+# %% tags=["not-graded"]
 TUNE = some(y_train, SOME)
 PHASES = train.budget(smoke=(2, 1), cpu=(8, 6), gpu=(20, 20))
 tuned_base = load_base(WEIGHTS, SIZE)
@@ -1261,7 +1261,7 @@ print("You predicted:", prediction)
 # learning rate be? Each rate starts from the base as it was, and from 20 images of each
 # class.
 
-# %%
+# %% tags=["not-graded"]
 RATES = train.budget(
     smoke=(1e-4,),
     cpu=(1e-5, 1e-3) if BIG else (1e-5, 1e-4, 1e-3, 1e-2),
@@ -1285,7 +1285,7 @@ def sweep(rate, seed):
 measure = train.budget(smoke=lambda *_: ends, cpu=sweep, gpu=sweep)  # or as above
 swept = {rate: np.array([measure(rate, s) for s in range(SEEDS)]) for rate in RATES}
 
-# %%
+# %% tags=["not-graded"]
 ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]
 after = np.array([swept[rate][:, 1] for rate in RATES])
 ax.axhline(np.mean([v[:, 0] for v in swept.values()]), color=BLUE, label="head alone")
@@ -1342,7 +1342,7 @@ plots.show(ax, alt=f"Validation accuracy against the second learning rate: {said
 # %%
 prediction = "..."
 
-# %%
+# %% tags=["not-graded"]
 SCRATCH_EPOCHS = train.budget(
     smoke={5: 1},
     cpu={20: 6, 100: 4, 500: 3},
@@ -1388,7 +1388,7 @@ results = {
     for name, way in ways.items()
 }
 
-# %%
+# %% tags=["not-graded"]
 ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")[1]
 for (name, runs), colour in zip(results.items(), (BLUE, ORANGE), strict=True):
     runs = np.array(runs)
@@ -1530,7 +1530,7 @@ found
 # images of 224 pixels it is usually the last convolution, block5_conv3, with 14×14
 # maps; for ours of 64 pixels that leaves 4×4, and block4_conv3, with 8×8, shows more.
 
-# %%
+# %% tags=["not-graded"]
 LAYER = "block4_conv3" if SIZE < 128 else "block5_conv3"
 
 p_test = outputs(tuned, x_test)
@@ -1595,7 +1595,7 @@ plots.show(
 # the picture that the shape covers.
 
 
-# %%
+# %% tags=["not-graded"]
 def share_on(mask, heat):
     """The share of the heat that lies where the mask is True."""
     return float((heat * mask).sum() / max(heat.sum(), 1e-9))

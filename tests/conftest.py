@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the box: hostile students, and the others."""
+"""Fixtures of the tests of kernels and of the box: hostile students, and the others."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 from boxed import open_or_skip, run
+
+
+@pytest.fixture
+def numpy_backend(monkeypatch):
+    """The backend that is imported soonest, for processes started from here on."""
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,8 @@ def test_the_executed_notebook_shows_no_hidden_cell(results):
     cells = results["right"].notebook["cells"]
     (shown,) = [c for c in cells if c["source"].startswith("print(budget)")]
     assert shown["outputs"][0]["text"] == "3\n"
+    (left_out,) = [c for c in cells if c["source"].startswith("smooth =")]
+    assert "no points depend on it" in left_out["outputs"][0]["text"]
 
 
 def test_outputs_are_bounded(results):

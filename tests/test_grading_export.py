@@ -1,5 +1,6 @@
 """The gradebook is read back with nbgrader itself."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +15,29 @@ from cnnlab.grading.results import ExerciseResult, Result, WrittenAnswer
 TINY = Path(__file__).parent / "labs" / "lab00_tiny.py"
 
 
-@pytest.fixture
-def graded(tmp_path):
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
     """A course folder with two graded submissions and one that nobody could read."""
     source = lab.read(TINY)
+    folder = tmp_path_factory.mktemp("exported")
     results = [
         _result("Ada Lovelace", (4, 6), "since the last window does not fit", 1.5),
         _result("ben", (4, 2), "no idea", None),
         Result("ivan", "ivan.ipynb", source.name, "unreadable", "not JSON"),
     ]
     header = journal.describe_run(source, seed=1, isolation="none")
-    with journal.Journal(tmp_path / "grades" / "results.jsonl", header) as book:
+    with journal.Journal(folder / "grades" / "results.jsonl", header) as book:
         for result in results:
             book.append(result, "00")
-    written = export.to_nbgrader(
-        source, results, tmp_path / "grades", tmp_path / "course"
-    )
+    written = export.to_nbgrader(source, results, folder / "grades", folder / "course")
+    return folder, written
+
+
+@pytest.fixture
+def graded(exported, tmp_path):
+    """A copy of it, to be written to."""
+    folder, written = exported
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return tmp_path / "course", written
 
 

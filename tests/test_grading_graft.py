@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnlab import lab
-from cnnlab.grading.graft import forbidden, graft
+from cnnlab.grading.graft import LEFT_OUT, forbidden, graft
 from cnnlab.grading.notebooks import read_notebook
 
 TINY = lab.read(Path(__file__).parent / "labs" / "lab00_tiny.py")
@@ -422,6 +422,29 @@ def test_a_huge_notebook_is_grafted_in_little_time():
     steps = steps_of(many)
     assert time.process_time() - start < 20
     assert len([s for s in steps if s.kind == "helper"]) == 399
+
+
+@pytest.mark.parametrize(
+    ("mine", "count"),
+    [
+        ("x = np.ones(3)", 2),
+        ("def f(thirds):\n    return thirds", 2),  # a name of its own
+        ("def f():\n    return noisy", 1),
+        ("print(smooth)", 0),  # which is made of the other
+        ("print(noisy" + "(" * 3000, 2),  # no Python: runs nothing
+    ],
+)
+def test_what_earns_nothing_is_left_out_unless_the_student_takes_from_it(
+    cells, mine, count
+):
+    for changed in (
+        [*cells, code(mine)],
+        handed_in(output_size=mine),
+        [*handed_in(correlate=mine), code(SLIDE)],
+    ):
+        kinds = [s.kind for s in steps_of(changed)]
+        assert kinds.count(LEFT_OUT) == count
+        assert len(kinds) >= len(OURS)  # it is still shown
 
 
 def test_cells_without_anything_of_ours(cells):

@@ -175,23 +175,30 @@ def test_kernel_outlives_the_thread_that_started_it(kernels):
 # ---- what may happen to the parent
 
 
-def test_death_of_the_parent_is_nobodys_zero(boxed):
-    with boxed.start() as kernel, ThreadPoolExecutor() as pool:
+@pytest.fixture
+def light(numpy_backend):
+    """Boxed kernels, of a parent that is soon there again."""
+    with open_or_skip() as kernels:
+        yield kernels
+
+
+def test_death_of_the_parent_is_nobodys_zero(light):
+    with light.start() as kernel, ThreadPoolExecutor() as pool:
         running = pool.submit(kernel.execute, "import time; time.sleep(60)", SECONDS)
         time.sleep(0.2)
-        os.kill(the_parent(boxed), signal.SIGKILL)
+        os.kill(the_parent(light), signal.SIGKILL)
         with pytest.raises(KernelsDied, match="parent is gone"):
             running.result()
-    with boxed.start() as kernel:  # of a new parent
+    with light.start() as kernel:  # of a new parent
         assert run(kernel, "print(1)") == "1"
 
 
-def test_parent_that_does_not_answer_is_replaced(boxed, monkeypatch):
-    boxed.start().close()
-    old = the_parent(boxed)
+def test_parent_that_does_not_answer_is_replaced(light, monkeypatch):
+    light.start().close()
+    old = the_parent(light)
     monkeypatch.setattr(parent, "_FORK_LIMIT", 1)
     os.kill(old, signal.SIGSTOP)
-    with boxed.start() as kernel:
+    with light.start() as kernel:
         assert run(kernel, "print(1)") == "1"
     assert not Path(f"/proc/{old}").exists()
 
@@ -203,8 +210,7 @@ def test_parent_that_cannot_start_says_why(monkeypatch):
     assert "no-such-backend" in str(caught.value)
 
 
-def test_close_ends_everything(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "numpy")  # the quickest to import
+def test_close_ends_everything(numpy_backend):
     with WarmKernels(boxed=False) as kernels:
         kernel = kernels.start()
         pid = int(run(kernel, "import os; print(os.getpid())"))

@@ -62,8 +62,10 @@ def test_read_tells_what_the_source_says(tiny):
     assert tiny.points == {"output_size": 4, "correlate": 6}
     assert tiny.written_points == {"why_floor": 2}
     assert [c.kind for c in tiny.cells] == (
-        "text code text exercise check probe exercise check probe probe code question"
+        "text code text exercise check probe exercise check probe probe code code code "
+        "question"
     ).split()
+    assert [c.is_graded for c in tiny.of_kind("code")] == [True, True, False, False]
     exercise = tiny.of_kind("exercise")[1]
     assert exercise.options["forbid"] == ["np.convolve", "np.correlate", "scipy"]
     assert exercise.line == 1 + TINY.read_text().split("\n").index(
@@ -199,6 +201,17 @@ WRONG = {
         "expression",
     ),
     "empty probe": (WHOLE.replace("f(seed)\n", ""), 13, "expression"),
+    "needed, but tagged not-graded": (
+        '# %% tags=["not-graded"]\nscale, other = 2, 3\n'
+        + WHOLE.replace("f(seed)", "f(seed) * scale"),
+        1,
+        "a graded cell below takes scale from it",
+    ),
+    "an answer tagged not-graded": (
+        WHOLE.replace('exercise="f"', 'exercise="f" tags=["not-graded"]'),
+        1,
+        "only given code can be not-graded",
+    ),
     "probe that is no Python": (WHOLE.replace("f(seed)", "f(seed"), 13, "is no Python"),
 }
 

@@ -88,3 +88,25 @@ def test_names_known_from_other_cells():
 
 def test_nothing_is_forbidden_where_nothing_is_named():
     assert _names.forbidden_names("eval('1')", []) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "defined", "taken"),
+    [
+        ("import numpy as np\nx = np.ones(n)", {"np", "x"}, {"n"}),
+        ("x = x + 1", {"x"}, {"x"}),
+        ("def f(a):\n    b = a\n    return b + c", {"f"}, {"c"}),
+        ("[i * k for i in range(3)]", set(), {"k", "range"}),
+        (
+            "class A(B):\n    x = 1\n    def f(self):\n        return y",
+            {"A"},
+            {"B", "y"},
+        ),
+        ("model.weights[0] = w", set(), {"model", "w"}),
+        ("for row in rows: pass\nprint(row)", {"row"}, {"rows", "print"}),
+        ("x = (", set(), set()),
+        ("-" * 30_000 + "x", set(), set()),
+    ],
+)
+def test_flow(source, defined, taken):
+    assert _names.flow(source) == (defined, taken)

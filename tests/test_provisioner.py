@@ -174,7 +174,7 @@ def test_death_of_the_kernel_is_noticed():
 
 
 @on_linux
-def test_death_of_the_parent_harms_no_kernel():
+def test_death_of_the_parent_harms_no_kernel(numpy_backend):
     with Session() as session:
         session.run("x = 1")
         old = parents()
@@ -209,8 +209,7 @@ input()
 
 
 @on_linux
-def test_another_backend_has_another_parent(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+def test_another_backend_has_another_parent(numpy_backend):
     with Session() as session:
         source = "import keras; print(keras.backend.backend())"
         assert session.run(source) == "numpy"

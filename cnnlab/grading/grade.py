@@ -21,6 +21,7 @@ NOTEBOOK_SECONDS = 120
 _LINE, _LINES = 500, 8  # characters and lines kept of what a student's process says
 _OUTPUTS = 20 << 20  # characters of outputs kept of a notebook
 _NOT_RUN = "not run"
+_LEFT_OUT = "(not run while grading: no points depend on it)"
 
 
 def grade(lab: Lab, reference: Reference, submission: Submission, processes):
@@ -84,7 +85,7 @@ def _run(reference: Reference, steps: list, processes) -> list:
 
 
 def _run_step(step, reference: Reference, session: Session, attempted, slow):
-    if step.kind in ("text", "question", "holdout"):
+    if step.kind in ("text", "question", "holdout", graft.LEFT_OUT):
         return None
     seconds = reference.seconds.get(step.cell.id, 0) if step.cell else 0
     limit = CELL_SECONDS + 10 * seconds
@@ -190,7 +191,10 @@ def _executed(lab: Lab, steps: list, run: list) -> dict:
     for number, (step, reply) in enumerate(zip(steps, run, strict=True)):
         if step.kind in ("probe", "holdout"):
             continue
-        if reply is None:
+        if step.kind == graft.LEFT_OUT:
+            note = nbformat.v4.new_output("stream", name="stdout", text=_LEFT_OUT)
+            cell = nbformat.v4.new_code_cell(step.source, outputs=[note])
+        elif reply is None:
             cell = nbformat.v4.new_markdown_cell(step.source)
         else:
             left -= sum(len(str(output)) for output in reply.outputs)

@@ -4,11 +4,12 @@ import ast
 import difflib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnlab import _names
 from cnnlab.lab import Cell, Lab
 
+LEFT_OUT = "left out"  # the kind of a step that is shown and not run
 _LIKE = 0.6  # similarity from which an unknown cell is an edited one of ours
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -18,7 +19,8 @@ class Step:
     """One cell of the notebook that is graded.
 
     Args:
-        kind: as in `lab.Cell`, or `"helper"` for a cell the student added.
+        kind: as in `lab.Cell`; or `"helper"` for a cell the student added, `LEFT_OUT`
+            for given code that is not run, since it earns nothing.
         cell: of the lab source, None for a helper.
         source: what is run (or shown): the student's for answers and helpers.
         attempted: whether an answer differs from the stub.
@@ -56,7 +58,23 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
         else:
             steps.append(Step(cell.kind, cell, cell.source))
         steps += [_helper(c) for c in after[cell.id]]
-    return steps
+    return _leave_out(steps)
+
+
+def _leave_out(steps: list[Step]) -> list[Step]:
+    """Mark given code that earns nothing, unless the student's code takes from it."""
+    mine = [s for s in steps if s.kind in ("exercise", "helper")]
+    taken = set().union(*(_names.flow(step.source)[1] for step in mine))
+    kept = []
+    for step in reversed(steps):
+        if step.cell and not step.cell.is_graded:
+            defined, needs = _names.flow(step.source)
+            if defined & taken:
+                taken |= needs
+            else:
+                step = replace(step, kind=LEFT_OUT)
+        kept.append(step)
+    return kept[::-1]
 
 
 def _helper(cell: dict) -> Step:

@@ -36,7 +36,8 @@ def make_reference(lab: Lab, processes, seed: int, progress=lambda text: None):
     """Run the solution with a seed. Raises SolutionError naming file and line."""
     reference = Reference(seed)
     with processes.start() as kernel:
-        for cell in lab.of_kind("code", "exercise", "check", "holdout", "probe"):
+        kinds = ("code", "exercise", "check", "holdout", "probe")
+        for cell in (c for c in lab.of_kind(*kinds) if c.is_graded):
             progress(f"solution, line {cell.line}")
             where = f"{lab.path}:{cell.line}"
             reply = _ask(kernel, cell, reference)

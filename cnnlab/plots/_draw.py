@@ -67,7 +67,7 @@ def grid(
         ax.set_axis_off()
     for ax, image, caption in zip(axes.flat, images, captions, strict=False):
         picture(ax, image, **scale)
-        ax.set_title(caption, fontsize=8, pad=3)
+        ax.set_title(caption, fontsize=8, pad=3, y=1)
     head(figure, title)
     return axes
 
