@@ -73,7 +73,6 @@ def test_an_unknown_lab_is_a_usage_error_that_lists_the_known_ones(handed_in):
     assert "lab04_lenet_mnist" in result.output
 
 
-@pytest.mark.usefixtures("numpy_backend")
 def test_check_runs_a_students_notebook_afresh(handed_in):
     solved = run("check", handed_in / "ada.ipynb")
     assert solved.exit_code == 0, solved.output
@@ -91,7 +90,6 @@ def test_check_refuses_what_is_not_a_lab(tmp_path):
     assert "labs/" in result.output
 
 
-@pytest.mark.usefixtures("numpy_backend")
 def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
     out = tmp_path / "grades"
     arguments = ("grade", TINY, handed_in, "-o", out, "-j", 2, "--no-sandbox")
@@ -124,7 +122,6 @@ def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
     assert "marks.csv:2" in wrong.output
 
 
-@pytest.mark.usefixtures("numpy_backend")
 def test_a_solution_that_fails_is_named_and_nothing_is_graded(
     folders, handed_in, tmp_path
 ):

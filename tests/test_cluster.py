@@ -13,8 +13,6 @@ from cnnlab.grading import journal
 
 TINY = Path(__file__).parent / "labs" / "lab00_tiny.py"
 
-pytestmark = pytest.mark.usefixtures("numpy_backend")
-
 
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory):

@@ -6,7 +6,7 @@ operation (a fork after the first one hangs), and holds nothing worth stealing.
 """
 
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -35,12 +35,14 @@ _NOT_FOR_LABS = ("cli", "demo", "doctor", "grading", "lab", "screen")
 
 def preload() -> None:
     """Import what labs import; `KERAS_BACKEND` decides the backend."""
-    importlib.import_module("keras")
+    keras = importlib.import_module("keras")
     for module in pkgutil.walk_packages(cnnlab.__path__, "cnnlab."):
         if module.name.split(".")[1] not in _NOT_FOR_LABS:
             importlib.import_module(module.name)
     for name in _LATE:
         importlib.import_module(name)
+    if keras.backend.backend() == "jax" and importlib.util.find_spec("tensorflow"):
+        importlib.import_module("tensorflow")  # keras.utils.set_random_seed does
     PIL.Image.preinit()
 
 
