@@ -192,10 +192,13 @@ class OneByOne(keras.utils.PyDataset):
 
 
 def lab09() -> Race:
-    """A linear head on the frozen narrow VGG16; classes the base has never seen."""
-    x, y = prepared_shapes(300, seed=0)
-    validation = prepared_shapes(200, seed=1)
-    options = {"epochs": 20, "batch_size": BATCH_SIZE, "verbose": 0}
+    """A linear head on the frozen narrow VGG16; classes the base has never seen.
+
+    As many images as in the lab: 500 of each of five classes, 500 to validate.
+    """
+    x, y = prepared_shapes(2500, seed=0)
+    validation = prepared_shapes(500, seed=1)
+    options = {"epochs": 12, "batch_size": BATCH_SIZE, "verbose": 0}
 
     def head():
         return [
@@ -218,7 +221,7 @@ def lab09() -> Race:
         model = compiled(keras.Sequential([base, *head()]), 1e-2)
         model.fit(x, y, validation_data=validation, callbacks=[clock], **options)
 
-    return Race(ours, plain, 0.9)
+    return Race(ours, plain, 0.95)
 
 
 def digits():

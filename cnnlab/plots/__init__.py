@@ -195,6 +195,7 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
         labels = [f" {value:,} ({value / total:.1%})" for value in values]
         ax.bar_label(ax.barh(range(len(rows)), values, color=colour), labels, size=8)
         ax.set_xlim(0, 1.6 * max(*values, 1))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes[0].set_yticks(range(len(rows)), [row.name for row in rows])
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
