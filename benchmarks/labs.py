@@ -133,6 +133,7 @@ def lab08() -> Race:
 
     def ours(clock):
         train.seed(0)
+        model = keras.Sequential([keras.Input(x.shape[1:]), *network()])
         moves = keras.Sequential(
             [
                 layers.RandomRotation(TURN / (2 * np.pi), fill_mode="nearest"),
@@ -145,7 +146,6 @@ def lab08() -> Race:
             lambda images, labels: (moves(images, training=True), labels),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        model = keras.Sequential([keras.Input(x.shape[1:]), *network()])
         compiled(model, 3e-3).fit(
             batches.prefetch(tf.data.AUTOTUNE), callbacks=[clock], **options
         )
