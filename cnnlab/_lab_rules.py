@@ -159,7 +159,7 @@ def check_not_graded(path, cells) -> None:
         if cell.kind in ("text", "question"):
             continue
         defined, taken = _names.flow(cell.source)
-        if NOT_GRADED not in cell.tags:
+        if cell.is_graded:
             needed = (needed - defined) | taken
         elif cell.kind != "code":
             raise LabError(

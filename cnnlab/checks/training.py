@@ -63,29 +63,33 @@ def asked_of_fit(function, *args) -> dict | None:
     if not calls:
         return None
     last = calls[-1]
-    x, y, batch_size = _arrays(last["x"], last["y"])
-    held_out = last["validation_data"]
-    if held_out is not None:
-        is_pair = isinstance(held_out, tuple | list) and hasattr(held_out[0], "shape")
-        held_out = _arrays(*(held_out[:2] if is_pair else (held_out, None)))[:2]
+    x, y, batch_size = arrays(last["x"], last["y"])
     return {
         "model": last["self"],
         "x": x,
         "y": y,
-        "validation": held_out,
+        "validation": held_out(last["validation_data"]),
         "epochs": sum(call["epochs"] for call in calls),
         "batch_size": last["batch_size"] or batch_size,
         "result": result,
     }
 
 
-def _arrays(x, y) -> tuple[np.ndarray, np.ndarray, int]:
+def arrays(x, y) -> tuple[np.ndarray, np.ndarray, int]:
     """Inputs, labels and batch size of what `fit` takes; Keras' 32 for arrays."""
     if y is not None:
         return to_numpy(x), to_numpy(y), 32
     batches = [[to_numpy(part) for part in batch[:2]] for batch in islice(x, 1000)]
     x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return x, y, len(batches[0][0])
+
+
+def held_out(given) -> tuple[np.ndarray, np.ndarray] | None:
+    """Inputs and labels of the `validation_data` that `fit` takes, if there are any."""
+    if given is None:
+        return None
+    is_pair = isinstance(given, tuple | list) and hasattr(given[0], "shape")
+    return arrays(*(given[:2] if is_pair else (given, None)))[:2]
 
 
 def judged(model, y, probabilities: np.ndarray) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlab.checks import Failure, to_numpy
 from cnnlab.checks.freezing import ids, toy
-from cnnlab.checks.training import _arrays, judged, pairs
+from cnnlab.checks.training import arrays, held_out, judged, pairs
 
 RECOMPILE = (
     "Keras takes down what is trainable when it compiles, up to the first fit.",
@@ -53,17 +53,14 @@ def phases(function, *args) -> tuple[list[SimpleNamespace], object]:
 
 
 def _phase(asked: SimpleNamespace, frozen_in: dict) -> SimpleNamespace:
-    model, held_out = asked.self, asked.validation_data
+    model = asked.self
     recompiled = id(model) not in frozen_in
-    x, y, _ = _arrays(asked.x, asked.y)
-    if held_out is not None:
-        is_pair = isinstance(held_out, tuple | list) and hasattr(held_out[0], "shape")
-        held_out = _arrays(*(held_out[:2] if is_pair else (held_out, None)))[:2]
+    x, y, _ = arrays(asked.x, asked.y)
     return SimpleNamespace(
         model=model,
         x=x,
         y=y,
-        validation=held_out,
+        validation=held_out(asked.validation_data),
         epochs=asked.epochs,
         learning_rate=float(to_numpy(model.optimizer.learning_rate)),
         optimizer=model.optimizer,
