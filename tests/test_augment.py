@@ -51,16 +51,105 @@ def test_the_table_says_what_the_course_says(kind, transform, verdict):
 def test_pipelines_hold_no_forbidden_layer(kind):
     used = {type(layer).__name__ for layer in augment.pipeline(kind).layers}
     assert "RandomFlip" not in used and "RandomHue" not in used
-    assert {"RandomRotation", "RandomTranslation", "RandomZoom"} <= used
+    assert "RandomAffine" in used
 
 
 def test_digits_turn_by_fifteen_degrees_at_most():
-    (rotation,) = (
-        layer
-        for layer in augment.pipeline("digits").layers
-        if isinstance(layer, layers.RandomRotation)
+    affine = augment.pipeline("digits").layers[0]
+    assert max(map(abs, affine.rotation)) * 360 == pytest.approx(15)
+
+
+def smooth_picture():
+    y, x = np.mgrid[0:40, 0:48]
+    return (np.sin(y / 5) + np.cos(x / 7 + y / 11))[None, ..., None].astype("float32")
+
+
+def keras_affine(rotation, translation, zoom):
+    """The oracle: the same moves, by one layer of Keras after the other."""
+    turn, shift, scale = ((size, size) for size in (rotation, translation, zoom))
+    edge = {"fill_mode": "nearest"}
+    return keras.Sequential(
+        [
+            layers.RandomRotation(turn, **edge),
+            layers.RandomTranslation(shift, shift, **edge),
+            layers.RandomZoom(scale, **edge),
+        ]
     )
-    assert max(map(abs, rotation.factor)) * 360 == pytest.approx(15)
+
+
+@pytest.mark.parametrize(
+    "moves", [(0.1, 0, 0), (-0.3, 0, 0), (0, 0.1, 0), (0, 0, 0.2), (0, 0, -0.2)]
+)
+def test_affine_moves_as_each_layer_of_keras(moves):
+    x = smooth_picture()
+    affine = augment.RandomAffine(*((size, size) for size in moves))
+    ours, theirs = (layer(x, training=True) for layer in (affine, keras_affine(*moves)))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert np.abs(ours - x).max() > 0.5
+
+
+@pytest.mark.parametrize("moves", [(0.07, 0.05, 0.1), (-0.2, -0.1, -0.15)])
+def test_affine_composes_in_the_order_of_the_layers(moves):
+    affine = augment.RandomAffine(*((size, size) for size in moves))
+    ours, theirs = (
+        np.asarray(layer(smooth_picture(), training=True))[0, 10:30, 12:36]
+        for layer in (affine, keras_affine(*moves))
+    )
+    assert np.abs(ours - theirs).max() < 0.02  # they interpolate three times
+    assert np.abs(ours - smooth_picture()[0, 10:30, 12:36]).max() > 0.5
+
+
+def test_affine_blurs_less_than_three_layers():
+    x = np.random.default_rng(0).random((40, 32, 32, 1), "float32")
+    moves = (5 / 360, 0.03, 0.03)
+    ours, theirs = (
+        np.asarray(layer(x, training=True)).std()
+        for layer in (
+            augment.RandomAffine(*((size, size) for size in moves)),
+            keras_affine(*moves),
+        )
+    )
+    assert theirs < 0.85 * ours < 0.85 * x.std()
+
+
+def test_affine_draws_to_its_limits_and_both_ways():
+    spot = np.zeros((2000, 21, 21, 1), "float32")
+    spot[:, 10, 10] = 1
+    moved = np.asarray(augment.RandomAffine(0, 0.2, seed=1)(spot, training=True))
+    shares = moved[..., 0] / moved.sum(axis=(1, 2, 3))[:, None, None]
+    for axis in (1, 2):
+        place = (shares.sum(axis=3 - axis) * np.arange(21)).sum(axis=1) - 10
+        assert -4.21 < place.min() < -4.1 and 4.1 < place.max() < 4.21
+        assert abs(place.mean()) < 0.2 and abs(place.std() - 8.4 / 12**0.5) < 0.1
+
+
+def test_affine_is_saved_with_its_model(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((12, 12, 1)), augment.RandomAffine(0.1, (0, 0.2), 0.3, seed=5)]
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = smooth_picture()[:, :12, :12]
+    np.testing.assert_array_equal(loaded(x, training=True), model(x, training=True))
+
+
+def test_affine_in_a_tf_data_pipeline():
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.data needs the TensorFlow backend")
+    affine = augment.RandomAffine(0.1, 0.1, 0.1, seed=0)
+    batches = tf.data.Dataset.from_tensor_slices(
+        np.tile(smooth_picture(), (5, 1, 1, 1))
+    )
+    first, last = batches.batch(3).map(lambda x: affine(x, training=True))
+    assert first.shape == (3, 40, 48, 1) and last.shape == (2, 40, 48, 1)
+    assert len(np.unique(np.concatenate([first, last]), axis=0)) == 5
+
+
+@pytest.mark.parametrize("limits", [-0.1, (0.2, 0.1)])
+def test_affine_refuses_limits_that_cross(limits):
+    with pytest.raises(ValueError, match="rotation.*Received"):
+        augment.RandomAffine(limits)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,9 +173,11 @@ def test_pipeline_stays_in_range_and_about_as_bright(kind, top):
 
 
 @pytest.mark.parametrize("name", augment.LABEL_SAFE["shapes"])
-def test_each_transform_draws_anew_for_each_image_and_call(name):
-    factor = augment.LABEL_SAFE["shapes"][name].limit
-    layer = augment._LAYERS[name](factor, (0, 1), 3)
+def test_each_transform_draws_anew_for_each_image_and_call(name, monkeypatch):
+    only = {name: augment.LABEL_SAFE["shapes"][name]}
+    monkeypatch.setitem(augment.LABEL_SAFE, "shapes", only)
+    layer = augment.pipeline("shapes", seed=3)
+    assert len(layer.layers) == 1
     x = np.tile(pictures("shapes", 1), (24, 1, 1, 1))
     first = np.asarray(layer(x, training=True))
     assert len(np.unique(first.round(4), axis=0)) > (1 if "flip" in name else 20)
@@ -139,7 +230,7 @@ def test_masks_move_with_their_images_and_hold_no_new_id():
     data = shapes.make(30, size=48, seed=1, classes=("ring", "arrow", "plus"))
     masks = data.masks * 40  # far apart, so that a blend of two ids would show
     painted = np.repeat((masks > 0).astype("float32")[..., None], 3, axis=-1)
-    spatial = ("flip", "rotation", "translation", "zoom")
+    spatial = ("flip", "affine")
     transforms = keras.Sequential(
         [
             layer
@@ -147,7 +238,7 @@ def test_masks_move_with_their_images_and_hold_no_new_id():
             if layer.name.removeprefix("random_").startswith(spatial)
         ]
     )
-    assert len(transforms.layers) == 5
+    assert len(transforms.layers) == 3
     x, moved = augment.with_masks(transforms, painted, masks)
     assert moved.dtype == masks.dtype and moved.shape == masks.shape
     for before, after in zip(masks, moved, strict=True):

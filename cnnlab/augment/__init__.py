@@ -1,7 +1,7 @@
 """Augmentation: which transforms keep the label, and the layers that apply them.
 
 `LABEL_SAFE` is the judgement, kind of data by kind of data (`picture` draws one of
-each); `pipeline` turns it into Keras layers, `safe_views` into views for test-time
+each); `pipeline` turns it into layers, `safe_views` into views for test-time
 augmentation. `mixup` and `cutmix` mix images and labels alike, so no label is broken.
 """
 
@@ -11,17 +11,15 @@ import keras
 import numpy as np
 from keras import layers
 
+from cnnlab.augment._affine import RandomAffine as RandomAffine
 from cnnlab.augment._kind_pictures import picture as picture
 from cnnlab.augment._label_safe import LABEL_SAFE as LABEL_SAFE
 from cnnlab.augment._label_safe import rules as rules
 
-_AFFINE = {"fill_mode": "nearest", "interpolation": "bilinear"}
+_AFFINE = ("rotation", "translation", "zoom")  # one layer does all three
 _LAYERS: dict[str, Callable[..., keras.Layer]] = {
     "horizontal_flip": lambda f, v, s: layers.RandomFlip("horizontal", seed=s),
     "vertical_flip": lambda f, v, s: layers.RandomFlip("vertical", seed=s),
-    "rotation": lambda f, v, s: layers.RandomRotation(f, seed=s, **_AFFINE),
-    "translation": lambda f, v, s: layers.RandomTranslation(f, f, seed=s, **_AFFINE),
-    "zoom": lambda f, v, s: layers.RandomZoom(f, seed=s, **_AFFINE),
     "brightness": lambda f, v, s: layers.RandomBrightness(f, v, seed=s),
     "contrast": lambda f, v, s: layers.RandomContrast(f, v, seed=s),
     "hue": lambda f, v, s: layers.RandomHue(f, v, seed=s),
@@ -39,7 +37,8 @@ def pipeline(
 
     Images in, images out, `(batch, height, width, channels)`, in the same range. It
     acts in `fit` or with `training=True` and does nothing in `predict`, `evaluate` or
-    with `training=False`.
+    with `training=False`. In `tf.data` it needs the TensorFlow backend, as
+    `RandomAffine` does.
 
     Args:
         kind: a key of `LABEL_SAFE`.
@@ -51,11 +50,15 @@ def pipeline(
     """
     if strength < 0:
         raise ValueError(f"`strength` must be at least 0. Received: {strength}")
-    chosen = [
-        _LAYERS[name](min(strength * rule.limit, 1.0), value_range, seed + index)
-        for index, (name, rule) in enumerate(rules(kind).items())
+    limits = {
+        name: min(strength * rule.limit, 1.0)
+        for name, rule in rules(kind).items()
         if strength * rule.limit > 0
-    ]
+    }
+    affine = {name: limits.pop(name) for name in _AFFINE if name in limits}
+    chosen = [RandomAffine(**affine, seed=seed)] if affine else []
+    for index, (name, limit) in enumerate(limits.items(), start=1):
+        chosen.append(_LAYERS[name](limit, value_range, seed + index))
     return keras.Sequential(chosen or [layers.Identity()], name=f"augment_{kind}")
 
 
