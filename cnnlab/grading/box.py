@@ -14,7 +14,6 @@ from pathlib import Path
 import cnnlab
 from cnnlab import shapes
 
-LEVEL = "boxed (bubblewrap, own namespaces, no network, no privileges)"
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _PARTS = ("bin", "include", "lib", "lib32", "lib64", "share", "pyvenv.cfg")
 _FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/fonts", "/etc/localtime")
@@ -25,6 +24,12 @@ _TRIAL = "from cnnlab.grading import confine; confine.trial()"
 
 class IsolationError(RuntimeError):
     """This machine cannot box a student's code; says what is missing."""
+
+
+def level(limited: tuple[str, ...]) -> str:
+    """What a box is, in words; `limited` are the control groups' controllers."""
+    groups = f"cgroup limits: {', '.join(limited)}" if limited else "no cgroup limits"
+    return f"boxed (bubblewrap, own namespaces, no network, no privileges); {groups}"
 
 
 def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:

@@ -12,8 +12,8 @@ import struct
 
 MEMORY = 3 << 30  # bytes a submission may hold
 PROCESSES = 32  # it may have at a time, see `parent.Child`
-_SPACE = 512 << 20  # bytes of its private /tmp, held in memory
-_THREADS = 128  # of all its processes together
+SPACE = 512 << 20  # bytes of its private /tmp, held in memory
+THREADS = 128  # of all its processes together
 _FILES = 512  # open at a time
 _NOBODY = 65534  # user and group of a box that root started
 
@@ -132,7 +132,7 @@ def enter(kept: list[str], cpu: int) -> None:
 def _cover(kept: list[str]) -> None:
     flags = _MS_NOSUID | _MS_NODEV
     held = {name: os.open(f"/tmp/{name}", os.O_PATH) for name in kept}
-    _mount("tmpfs", "/tmp", flags, f"size={_SPACE},nr_inodes=100000,mode=700")
+    _mount("tmpfs", "/tmp", flags, f"size={SPACE},nr_inodes=100000,mode=700")
     for name, fd in held.items():
         if os.path.isdir(f"/proc/self/fd/{fd}"):
             os.mkdir(f"/tmp/{name}")
@@ -152,8 +152,8 @@ def _cover(kept: list[str]) -> None:
 def _limit() -> None:
     limits = {
         resource.RLIMIT_DATA: MEMORY,  # RLIMIT_AS would break TensorFlow
-        resource.RLIMIT_NPROC: _THREADS,
-        resource.RLIMIT_FSIZE: _SPACE,
+        resource.RLIMIT_NPROC: THREADS,
+        resource.RLIMIT_FSIZE: SPACE,
         resource.RLIMIT_NOFILE: _FILES,
         resource.RLIMIT_CORE: 0,
     }

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from cnnlab.grading import box, confine
+from cnnlab.grading.cgroup import Group
 from cnnlab.grading.kernels import START_LIMIT, KernelsDied, kernel_environment
 
 _FORK_LIMIT = 30  # seconds for an answer of the parent
@@ -113,10 +114,16 @@ class Child:
     def __init__(self, pidfd: int, parent: Parent, cpu: int, on_end):
         self.cpu = cpu
         self._pidfd, self._parent, self._on_end = pidfd, parent, on_end
-        self._lock, self._why = threading.Lock(), ""
+        self._lock, self._why, self._group = threading.Lock(), "", None
         with open(f"/proc/self/fdinfo/{pidfd}") as file:
             fields = dict(line.split(":", 1) for line in file)
         self._pid = int(fields["Pid"])
+
+    def join(self, group: Group) -> None:
+        """Run in a control group from here on; it goes when the child goes."""
+        self._group = group
+        with contextlib.suppress(ProcessLookupError):  # ended already
+            group.add(self._pid)
 
     def send_signal(self, number: int) -> None:
         with self._lock:
@@ -133,6 +140,9 @@ class Child:
                     os.killpg(self._pid, signal.SIGKILL)  # all there is without a box
                 _end_process(self._pidfd)
                 self._pidfd = None
+                if self._group:
+                    self._look_at_group()
+                    self._group.remove()
                 self._on_end(self)
 
     def why(self) -> str:
@@ -146,9 +156,19 @@ class Child:
         if len(pids) > confine.PROCESSES:
             self._why = f"more than {confine.PROCESSES} processes"
         elif _used_memory(pids) > confine.MEMORY:
-            self._why = f"more than {confine.MEMORY >> 30} GiB of memory"
+            self._why = _too_much_memory()
+        elif self._group:
+            self._look_at_group()
         if self._why:
             self.send_signal(signal.SIGKILL)
+
+    def _look_at_group(self) -> None:
+        if not self._why and self._group.ran_out_of_memory():
+            self._why = _too_much_memory()
+
+
+def _too_much_memory() -> str:
+    return f"more than {confine.MEMORY >> 30} GiB of memory"
 
 
 def _end_process(pidfd: int) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from cnnlab.grading import box
+from cnnlab.grading import box, cgroup, confine
 from cnnlab.grading.kernels import Kernel, KernelsDied, PlainKernels, kernel_environment
 
 _WATCH = 0.2  # seconds between two looks at what the children use
@@ -38,7 +38,10 @@ class WarmKernels:
     """A fork of one pre-imported parent per submission. Safe to use from threads."""
 
     def __init__(self, *, boxed: bool = True, readable: tuple[Path, ...] = ()):
-        self.isolation = box.LEVEL if boxed else "none"
+        self.isolation, self._groups = "none", None
+        if boxed:
+            self._groups, limited = cgroup.find()
+            self.isolation = box.level(limited)
         self._boxed, self._readable = boxed, tuple(readable)
         self._parent, self._children = None, set()
         self._lock, self._closed = threading.Lock(), threading.Event()
@@ -77,6 +80,13 @@ class WarmKernels:
         pidfd = self._parent.fork(stream, environment, cpu)
         child = Child(pidfd, self._parent, cpu, self._children.discard)
         self._children.add(child)
+        if self._groups:
+            try:
+                memory = confine.MEMORY + confine.SPACE  # its /tmp counts
+                child.join(self._groups.make(memory, confine.THREADS))
+            except OSError:
+                child.kill()
+                raise
         return child
 
     def _watch(self) -> None:
