@@ -153,13 +153,24 @@ def check_names(path, cells) -> None:
 
 
 def check_not_graded(path, cells) -> None:
-    """Raise LabError where a cell that is graded needs one tagged `not-graded`."""
+    """Raise LabError where a cell that is graded needs one that may not be run.
+
+    Those are tagged `not-graded`, or checks.
+    """
     needed: set[str] = set()
     for cell in reversed(cells):
         if cell.kind in ("text", "question"):
             continue
         defined, taken = _names.flow(cell.source)
-        if cell.is_graded:
+        if cell.kind == "check" and cell.is_graded:
+            if missing := defined & needed:
+                raise LabError(
+                    f"{path}:{cell.line}: a check is not run where an answer is right, "
+                    f"but a cell below takes {', '.join(sorted(missing))} from this "
+                    "one. Define it in a cell of its own."
+                )
+            needed |= taken
+        elif cell.is_graded:
             needed = (needed - defined) | taken
         elif cell.kind != "code":
             raise LabError(

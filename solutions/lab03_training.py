@@ -1671,13 +1671,13 @@ def bn_example(shape=(3, 2, 4, 5), seed=0):
     return (x, *parts)
 
 
-# %% check="batch_norm"
 def _three(received, what):
     if not isinstance(received, tuple | list) or len(received) != 3:
         raise Failure(f"{what}: give three things: y, moving mean, moving variance.")
     return received
 
 
+# %% check="batch_norm"
 def _moving(received, x, mean, variance):
     """Fail unless the moving averages moved by 1 % towards those of the batch."""
     stats = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
@@ -1957,7 +1957,7 @@ def accuracy(model, x, y):
     ### END SOLUTION
 
 
-# %% check="network"
+# %%
 def _known_weights(model):
     """The numbers that `respond` and `noise` fill the weights with, by role and shape."""
     with unchanged(model):
@@ -1968,6 +1968,7 @@ def _known_weights(model):
         }
 
 
+# %% check="network"
 def _sizes(model):
     """Fail unless the weights are those of the table."""
     sizes = sorted(int(np.prod(w.shape)) for w in model.weights if "seed" not in w.path)

@@ -212,6 +212,13 @@ WRONG = {
         1,
         "only given code can be not-graded",
     ),
+    "a probe that needs a check": (
+        WHOLE.replace("f(seed)", "f(seed) * scale").replace(
+            '# %% probe="f"', '# %% check="f"\nscale = 2\n\n# %% probe="f"'
+        ),
+        13,
+        "a check is not run where an answer is right, but a cell below takes scale",
+    ),
     "probe that is no Python": (WHOLE.replace("f(seed)", "f(seed"), 13, "is no Python"),
 }
 

@@ -11,17 +11,17 @@ import nbformat
 
 from cnnlab.grading import graft, kernels, results
 from cnnlab.grading.compare import Verdict
-from cnnlab.grading.reference import Reference, error_text, probe_names, verdict
-from cnnlab.grading.session import Session
+from cnnlab.grading.reference import Reference, error_text, verdict
+from cnnlab.grading.run import NOT_RUN, run
 from cnnlab.grading.submissions import Submission, Unclear, Unreadable, choose
 from cnnlab.lab import Lab
 
-CELL_SECONDS = 10  # for any cell, on top of ten times what the solution needs
-NOTEBOOK_SECONDS = 120
 _LINE, _LINES = 500, 8  # characters and lines kept of what a student's process says
 _OUTPUTS = 20 << 20  # characters of outputs kept of a notebook
-_NOT_RUN = "not run"
-_LEFT_OUT = "(not run while grading: no points depend on it)"
+_NOTES = {  # shown for what was not run
+    graft.LEFT_OUT: "(not run while grading: no points depend on it)",
+    "check": "(not run while grading: the answer has all its points)",
+}
 
 
 def grade(lab: Lab, reference: Reference, submission: Submission, processes):
@@ -39,16 +39,16 @@ def grade(lab: Lab, reference: Reference, submission: Submission, processes):
         ids = {c.id for c in lab.of_kind("exercise", "check", "question")}
         notebook, notes = choose(submission, lab.name, ids)
         steps = graft.graft(lab, notebook)
-        run = _run(reference, steps, processes)
+        replies = run(reference, steps, processes)
         return results.Result(
             **record,
             status=results.GRADED,
-            exercises=tuple(_judge(lab, reference, steps, run)),
+            exercises=tuple(_judge(lab, reference, steps, replies)),
             written=tuple(_written(steps)),
             notes=tuple(_line(note) for note in notes),
             seconds=time.monotonic() - start,
-            cell_seconds=sum(reply.seconds for reply in run if reply),
-            notebook=_executed(lab, steps, run),
+            cell_seconds=sum(reply.seconds for reply in replies if reply),
+            notebook=_executed(lab, steps, replies),
         )
     except Unreadable as error:
         status, why = results.UNREADABLE, str(error)
@@ -65,44 +65,11 @@ def _line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:_LINE])
 
 
-def _run(reference: Reference, steps: list, processes) -> list:
-    """A reply for every step that runs code, None for the others."""
-    budget = NOTEBOOK_SECONDS + 10 * sum(reference.seconds.values())
-    session = Session(processes, budget)
-    attempted = {s.cell.name for s in steps if s.kind == "exercise" and s.attempted}
-    slow: set[str] = set()  # exercises whose answer hangs or kills: asked once only
-    replies = []
-    try:
-        for step in steps:
-            reply = _run_step(step, reference, session, attempted, slow)
-            asked = reply and step.kind in ("check", "probe")
-            if asked and reply.status in (kernels.TIMEOUT, kernels.DEAD):
-                slow.add(step.cell.name)
-            replies.append(reply)
-    finally:
-        session.close()
-    return replies
-
-
-def _run_step(step, reference: Reference, session: Session, attempted, slow):
-    if step.kind in ("text", "question", "holdout", graft.LEFT_OUT):
-        return None
-    seconds = reference.seconds.get(step.cell.id, 0) if step.cell else 0
-    limit = CELL_SECONDS + 10 * seconds
-    probe = step.kind == "probe"
-    if step.kind in ("check", "probe") and step.cell.name in slow:
-        return kernels.Reply(kernels.ERROR, error=_NOT_RUN)
-    if probe and step.cell.name not in attempted:
-        return kernels.Reply(kernels.ERROR, error=_NOT_RUN)
-    names = probe_names(step.cell, reference) if probe else None
-    return session.ask(limit, step.source, names)
-
-
-def _judge(lab: Lab, reference: Reference, steps: list, run: list):
+def _judge(lab: Lab, reference: Reference, steps: list, replies: list):
     """An ExerciseResult for every exercise of the lab, in order."""
     forbidden = graft.forbidden(steps)
     parts = defaultdict(list)
-    for step, reply in zip(steps, run, strict=True):
+    for step, reply in zip(steps, replies, strict=True):
         if step.cell and reply:
             parts[step.cell.name].append((step, reply))
     for name, points in lab.points.items():
@@ -149,7 +116,7 @@ def _share(reference: Reference, mine: list, forbidden: list | None):
 
 def _verdict(cell, reply: kernels.Reply, reference: Reference) -> Verdict:
     if reply.status != kernels.OK:
-        return Verdict(0.0, (_trouble(reply),) if reply.error != _NOT_RUN else ())
+        return Verdict(0.0, (_trouble(reply),) if reply.error != NOT_RUN else ())
     return verdict(cell, reply.value, reference)
 
 
@@ -185,14 +152,15 @@ def _written(steps: list):
             )
 
 
-def _executed(lab: Lab, steps: list, run: list) -> dict:
+def _executed(lab: Lab, steps: list, replies: list) -> dict:
     """The notebook as it was run, hidden cells left out."""
     cells, left = [], _OUTPUTS
-    for number, (step, reply) in enumerate(zip(steps, run, strict=True)):
+    for number, (step, reply) in enumerate(zip(steps, replies, strict=True)):
         if step.kind in ("probe", "holdout"):
             continue
-        if step.kind == graft.LEFT_OUT:
-            note = nbformat.v4.new_output("stream", name="stdout", text=_LEFT_OUT)
+        if reply is None and step.kind in _NOTES:
+            text = _NOTES[step.kind]
+            note = nbformat.v4.new_output("stream", name="stdout", text=text)
             cell = nbformat.v4.new_code_cell(step.source, outputs=[note])
         elif reply is None:
             cell = nbformat.v4.new_markdown_cell(step.source)

@@ -24,12 +24,14 @@ class Step:
         cell: of the lab source, None for a helper.
         source: what is run (or shown): the student's for answers and helpers.
         attempted: whether an answer differs from the stub.
+        is_needed: whether the student's code takes a name that a check defines.
     """
 
     kind: str
     cell: Cell | None
     source: str
     attempted: bool = True
+    is_needed: bool = False
 
 
 def graft(lab: Lab, notebook: dict) -> list[Step]:
@@ -62,7 +64,10 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
 
 
 def _leave_out(steps: list[Step]) -> list[Step]:
-    """Mark given code that earns nothing, unless the student's code takes from it."""
+    """Mark given code that earns nothing, unless the student's code takes from it.
+
+    And the checks that it takes from, which are run in any case.
+    """
     mine = [s for s in steps if s.kind in ("exercise", "helper")]
     taken = set().union(*(_names.flow(step.source)[1] for step in mine))
     kept = []
@@ -73,6 +78,8 @@ def _leave_out(steps: list[Step]) -> list[Step]:
                 taken |= needs
             else:
                 step = replace(step, kind=LEFT_OUT)
+        elif step.kind == "check":
+            step = replace(step, is_needed=bool(_names.flow(step.source)[0] & taken))
         kept.append(step)
     return kept[::-1]
 
