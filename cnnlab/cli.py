@@ -75,20 +75,19 @@ def grade(
     lab, submissions, out, jobs, seed, resume, marks, no_sandbox, scheduler, quiet
 ):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
-    from cnnlab.lab import read
+    with open_kernels(sandbox=not no_sandbox) as processes:  # starts while we read
+        from cnnlab.lab import read
 
-    source = _usage(read, _source(lab, ROOT / "solutions"))
-    seed = _run_seed(out, seed, resume or marks)
-    results = grade_folder(
-        source,
-        submissions,
-        out,
-        seed=seed,
-        executor=_executor(scheduler, jobs),
-        marks=marks,
-        sandbox=not no_sandbox,
-        quiet=quiet,
-    )
+        results = grade_folder(
+            _usage(read, _source(lab, ROOT / "solutions")),
+            submissions,
+            out,
+            processes=processes,
+            seed=_run_seed(out, seed, resume or marks),
+            executor=_executor(scheduler, jobs),
+            marks=marks,
+            quiet=quiet,
+        )
     sys.exit(int(any(r.status != "graded" for r in results)))
 
 
@@ -105,21 +104,28 @@ def _executor(scheduler: str | None, jobs: int) -> Executor:
         raise click.UsageError(f"no Dask scheduler at {scheduler}: {error}") from None
 
 
+def open_kernels(*, sandbox=True):
+    """Where students' code will run. Using them waits until they are there."""
+    from cnnlab.grading import box, warm
+
+    try:
+        return warm.open_kernels(sandbox=sandbox)
+    except box.IsolationError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def grade_folder(
-    lab, submissions, out, *, seed, executor, marks=None, sandbox=True, quiet=False
+    lab, submissions, out, *, processes, seed, executor, marks=None, quiet=False
 ):
     """Grade a folder into `out`, with progress and a summary on the screen."""
-    from cnnlab.grading import batch, box, csvs, kernels, reference, report, warm
+    from cnnlab.grading import batch, csvs, kernels, reference, report
     from cnnlab.grading import submissions as handed_in
 
     found = _usage(handed_in.collect, submissions)
     if not found:
         raise click.UsageError(f"{submissions}: nothing was handed in.")
     try:
-        with (
-            warm.open_kernels(sandbox=sandbox) as processes,
-            screen.Progress(len(found), quiet) as bar,
-        ):
+        with screen.Progress(len(found), quiet) as bar:
 
             def keep(result):
                 report.write_feedback(result, lab, out)
@@ -135,7 +141,7 @@ def grade_folder(
                 on_start=bar.tell,
                 on_result=keep,
             )
-    except (box.IsolationError, ValueError) as error:
+    except ValueError as error:
         raise click.UsageError(str(error)) from None
     except (reference.SolutionError, kernels.KernelsDied) as error:
         raise click.ClickException(str(error)) from None

@@ -47,7 +47,13 @@ def run(out: Path) -> None:
         (folder / "results.jsonl").unlink()
     executor = ThreadPoolExecutor(os.cpu_count() or 1)
     handed_in = out / "submissions"
-    cli.grade_folder(read, handed_in, folder, seed=SEED, executor=executor)
+    with cli.open_kernels() as processes:
+        cli.grade_folder(
+            *(read, handed_in, folder),
+            processes=processes,
+            seed=SEED,
+            executor=executor,
+        )
 
 
 def run_solved(source: lab.Lab, out: Path) -> Path:

@@ -128,7 +128,7 @@ def test_a_solution_that_fails_is_named_and_nothing_is_graded(
     source = folders[0] / "lab00_tiny.py"
     text = source.read_text().replace("// strides + 1", "// 0")
     source.write_text(text)
-    line = text[: text.index('check="output_size"')].count("\n") + 1
+    line = text[: text.index('probe="output_size"')].count("\n") + 1
     result = run("grade", source, handed_in, "-o", tmp_path / "out", "--no-sandbox")
     assert result.exit_code == 1
     assert f"lab00_tiny.py:{line}: the solution fails" in result.output

@@ -16,15 +16,16 @@ def results(tmp_path_factory):
     source = lab.read(SOURCE)
     demo.make_class(source, out / "class")
     executor = ThreadPoolExecutor(2)
-    graded = cli.grade_folder(
-        source,
-        out / "class",
-        out / "grades",
-        seed=demo.SEED,
-        executor=executor,
-        sandbox=False,
-        quiet=True,
-    )
+    with cli.open_kernels(sandbox=False) as processes:
+        graded = cli.grade_folder(
+            source,
+            out / "class",
+            out / "grades",
+            processes=processes,
+            seed=demo.SEED,
+            executor=executor,
+            quiet=True,
+        )
     return {r.student: r for r in graded}
 
 

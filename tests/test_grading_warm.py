@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from boxed import SECONDS, children, held_in_tmp, open_or_skip, run
+from boxed import SECONDS, children, family, held_in_tmp, open_or_skip, run
 
 from cnnlab.grading import parent, warm
 from cnnlab.grading.kernels import KernelsDied, PlainKernels
@@ -220,6 +220,23 @@ def test_close_ends_everything(numpy_backend):
             time.sleep(0.05)
         assert not Path(f"/proc/{pid}").exists()
         kernel.close()
+
+
+def test_closed_before_the_parent_is_ready_nothing_is_left():
+    with open_or_skip() as kernels:
+        outer = kernels._parent._process.pid
+        deadline = time.monotonic() + 10
+        while len(family(outer)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        started = family(outer)
+        assert len(started) >= 3  # bubblewrap twice, and what it runs
+    deadline = time.monotonic() + 2  # its imports take longer
+    while (
+        any(Path(f"/proc/{pid}").exists() for pid in started)
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
 # ---- which kernels

@@ -21,7 +21,7 @@ _END_LIMIT = 10_000  # milliseconds for a killed process to be gone
 
 
 class Parent:
-    """A running `cnnlab.grading.forkserver`, boxed or not.
+    """A `cnnlab.grading.forkserver`, boxed or not: started here, awaited at first use.
 
     Raises `KernelsDied`, from every method, when it is not running or not answering;
     it is closed by then, and with it all its children.
@@ -45,8 +45,6 @@ class Parent:
                 stderr=self._log,
                 start_new_session=True,
             )
-        with self._lock:
-            self._pidfd = self._receive(START_LIMIT)
 
     def fork(self, stream: socket.socket, environment: dict, cpu: int) -> int:
         """The pidfd of a new child that serves `stream`."""
@@ -64,6 +62,8 @@ class Parent:
 
     def _ask(self, request: bytes, fds: list[int]) -> int | None:
         with self._lock:
+            if self._pidfd is None:
+                self._pidfd = self._receive(START_LIMIT)
             try:
                 socket.send_fds(self._control, [request], fds)
             except OSError as error:
@@ -71,8 +71,8 @@ class Parent:
             return self._receive(_FORK_LIMIT)
 
     def _receive(self, limit: float) -> int | None:
-        self._control.settimeout(limit)
         try:
+            self._control.settimeout(limit)
             body, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
         except OSError as error:
             raise self._died(str(error)) from None
@@ -99,6 +99,10 @@ class Parent:
         if self._pidfd is not None:
             _end_process(self._pidfd)
             self._pidfd = None
+        elif self._process.poll() is None:  # still starting: nothing holds the box yet
+            for pid in _family(self._process.pid)[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         self._home.cleanup()

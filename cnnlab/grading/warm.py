@@ -43,8 +43,9 @@ class WarmKernels:
             self._groups, limited = cgroup.find()
             self.isolation = box.level(limited)
         self._boxed, self._readable = boxed, tuple(readable)
-        self._parent, self._children = None, set()
+        self._children = set()
         self._lock, self._closed = threading.Lock(), threading.Event()
+        self._parent = self._new_parent()  # gets ready while the caller goes on
         threading.Thread(target=self._watch, daemon=True).start()
 
     def start(self, **environment: str) -> Kernel:
@@ -71,10 +72,10 @@ class WarmKernels:
         return Kernel(ours, child, cleanup)
 
     def _fork(self, stream: socket.socket, environment: dict):
-        from cnnlab.grading.parent import Child, Parent
+        from cnnlab.grading.parent import Child
 
         if self._parent is None:
-            self._parent = Parent(self._boxed, self._readable)
+            self._parent = self._new_parent()
         used = Counter(child.cpu for child in list(self._children))
         cpu = min(os.sched_getaffinity(0), key=used.__getitem__)
         pidfd = self._parent.fork(stream, environment, cpu)
@@ -88,6 +89,11 @@ class WarmKernels:
                 child.kill()
                 raise
         return child
+
+    def _new_parent(self):
+        from cnnlab.grading.parent import Parent  # Linux only
+
+        return Parent(self._boxed, self._readable)
 
     def _watch(self) -> None:
         pause = _WATCH
