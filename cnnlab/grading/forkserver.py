@@ -68,11 +68,12 @@ def serve(control: socket.socket, boxed: bool) -> None:
 
 
 def _prepare() -> runner.Shell:
+    gc.disable()  # nothing imported goes away again: a quarter of the time of imports
     preload()
     shell = runner.make_shell()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
-    gc.collect()
     gc.freeze()  # the collector would write to, and so copy, every shared page
+    gc.enable()
     return shell
 
 

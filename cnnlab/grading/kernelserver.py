@@ -88,10 +88,11 @@ def main() -> None:
     with contextlib.suppress(ValueError):
         sys.path.remove(os.getcwd())  # of `python -m`; a kernel adds its own
     os.environ.setdefault("MPLBACKEND", INLINE)
+    gc.disable()  # as in `forkserver`
     forkserver.preload()
     importlib.import_module("ipykernel.kernelapp")
-    gc.collect()
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
 
