@@ -1,11 +1,19 @@
-"""Fixtures of the tests of kernels and of the box: hostile students, and the others."""
+"""Fixtures: equal draws; for the tests of the box hostile students and the others."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from boxed import open_or_skip, run
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request):
+    """A module's `rng` gives a test the same numbers, whichever tests ran before it."""
+    if isinstance(rng := getattr(request.module, "rng", None), np.random.Generator):
+        rng.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture
