@@ -10,7 +10,7 @@ from boxed import SECONDS, open_or_skip, run
 from cnnlab.grading import box, cgroup, confine, parent
 
 pytestmark = pytest.mark.xdist_group("box")
-GROUPS, LIMITED = cgroup.find()
+PLACES, LIMITED = cgroup.find()
 
 
 def needs(controller):
@@ -27,9 +27,8 @@ def unwatched(monkeypatch):
 
 
 def our_groups() -> set[Path]:
-    places = GROUPS._places if GROUPS else []
     mine = f"cnnlab-{os.getpid()}-*"  # other workers of the tests make some too
-    return {folder for place in places for folder in place.glob(mine)}
+    return {folder for place in PLACES for folder in place.glob(mine)}
 
 
 def test_level_says_what_the_groups_limit(kernels):
@@ -48,7 +47,7 @@ def test_each_submission_has_its_own_group_while_it_lives(kernels):
             lines = Path(f"/proc/{child._pid}/cgroup").read_text().splitlines()
             members.append([line for line in lines if "/cnnlab-" in line])
         assert all(members) and members[0] != members[1]
-        assert len(our_groups() - before) == 2 * len(GROUPS._places)
+        assert len(our_groups() - before) == 2 * len(PLACES)
     assert our_groups() == before
 
 
@@ -109,7 +108,7 @@ def test_without_groups_the_watchdog_alone_holds(numpy_backend, monkeypatch):
 
 @needs("memory")
 def test_groups_of_killed_graders_are_swept_and_those_of_others_kept():
-    (place, *_) = GROUPS._places
+    (place, *_) = PLACES
     with subprocess.Popen(["true"]) as ended:
         pass
     stale, used = (place / f"cnnlab-{pid}-0" for pid in (ended.pid, os.getppid()))
@@ -130,6 +129,7 @@ MOUNTS = """\
 31 23 0:27 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
 32 23 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
 33 23 0:29 / /proc rw - proc proc rw
+34 23 0:30 / /mnt/odd rw - tmpfs  rw
 """
 
 
@@ -147,14 +147,14 @@ MOUNTS = """\
                 ]
             ],
         ),
-        ("4:memory:/docker/abc/me\n3:cpu,cpuacct:/", [["memory/me", "memory"]]),
+        ("4:memory:/docker/abc/me\n3:cpu,cpuacct:/", [["memory/me"]]),
         ("4:memory:/elsewhere", []),
     ],
     ids=["version 2", "version 1", "not shown"],
 )
 def test_own_group_first_then_those_above(monkeypatch, own, looked_at):
     told = {"/proc/self/cgroup": own, "/proc/self/mountinfo": MOUNTS}
-    monkeypatch.setattr(Path, "read_text", lambda path: told[str(path)])
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: told[str(path)])
     wanted = [[Path("/sys/fs/cgroup", p) for p in paths] for paths in looked_at]
     assert list(cgroup._hierarchies()) == wanted
 
@@ -175,12 +175,12 @@ def test_limits_are_written_to_the_files_that_there_are(tmp_path, monkeypatch, f
             (folder / name).touch()
 
     monkeypatch.setattr(Path, "mkdir", of_the_kernel)
-    group = cgroup.Groups([tmp_path]).make(memory=5000, tasks=7)
+    group = cgroup.Group([tmp_path], memory=5000, tasks=7)
     (folder,) = tmp_path.iterdir()
     written = {path.name: path.read_text() for path in folder.iterdir()}
     wanted = {"memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "7"}
     assert written == {name: wanted.get(name, "5000") for name in files}
-    assert group.holds("memory") and group.holds("pids")
+    assert group.limited() == ["memory", "pids"]
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,52 @@ def test_limits_are_written_to_the_files_that_there_are(tmp_path, monkeypatch, f
     ],
 )
 def test_kills_for_want_of_memory_are_counted(tmp_path, file, text):
-    group = cgroup.Groups([tmp_path]).make(memory=5000, tasks=7)
+    group = cgroup.Group([tmp_path], memory=5000, tasks=7)
     (folder,) = tmp_path.iterdir()
     assert not group.ran_out_of_memory()
     for kills in (0, 2):
         (folder / file).write_text(text.format(kills))
         assert group.ran_out_of_memory() == bool(kills)
+
+
+def test_two_groups_of_one_process_are_two(tmp_path):
+    for _ in range(2):
+        cgroup.Group([tmp_path], memory=5000, tasks=7)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_group_that_is_refused_leaves_nothing(tmp_path):
+    missing = tmp_path / "missing"
+    with pytest.raises(OSError):
+        cgroup.Group([tmp_path, missing], memory=5000, tasks=7)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "looked_at"),
+    [
+        ("memory.max", "max\n", ["app/me", "app", "."]),
+        ("memory.max", "6442450944\n", ["app/me"]),
+        ("cpu.max", "50000 100000\n", ["app/me"]),
+        ("pids.max", "4915\n", ["app/me", "app", "."]),  # as systemd sets it
+    ],
+)
+def test_nobody_leaves_the_limits_that_were_set_on_the_grader(
+    tmp_path, monkeypatch, file, text, looked_at
+):
+    own = tmp_path / "app/me"
+    own.mkdir(parents=True)
+    (own / file).write_text(text)
+    tried = []
+    monkeypatch.setattr(cgroup, "_hierarchies", lambda: [[own, *own.parents[:2]]])
+    monkeypatch.setattr(cgroup, "_try", lambda place: tried.append(place) or [])
+    assert cgroup.find() == ([], ())
+    assert tried == [tmp_path / path for path in looked_at]
+
+
+def test_a_machine_that_tells_nothing_has_no_groups(monkeypatch):
+    def missing(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert cgroup.find() == ([], ())

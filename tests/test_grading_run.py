@@ -1,10 +1,11 @@
 """What of a submission is run, and in which order; no process is started."""
 
+import nbformat
 import pytest
 
 from cnnlab import lab
 from cnnlab.grading.graft import graft
-from cnnlab.grading.kernels import ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.kernels import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.grading.reference import Reference
 from cnnlab.grading.run import NOT_RUN, run
 
@@ -97,7 +98,7 @@ def ran(source):
     values = {c.id: 1 for c in source.of_kind("probe")}
     reference = Reference(seed=1, values=values, seconds={})
 
-    def run_it(told=(), **answers):
+    def run_it(told=(), helper=None, **answers):
         notebook = lab.student(source)
         for cell in notebook.cells:
             name = cell.id.removeprefix("exercise-")
@@ -105,16 +106,24 @@ def ran(source):
                 cell.source = answers.get(
                     name, f"{name} = {['one', 'two'].index(name)}"
                 )
-        steps = graft(source, {"cells": [dict(c) for c in notebook.cells]})
+        cells = [dict(c) for c in notebook.cells]
+        if helper:
+            place = [c["id"] for c in cells].index("exercise-one")
+            cells.insert(place + 1, nbformat.v4.new_code_cell(helper))
+        steps = graft(source, {"cells": cells})
         by_source = {s.source: names[s.cell.id] for s in steps if s.cell}
         to_source = {name: text for text, name in by_source.items()}
         kernel = Recorder(
             {to_source[name]: reply for name, reply in dict(told).items()}
         )
         replies = run(reference, steps, kernel)
-        kinds = [names[s.cell.id] for s in steps if s.cell]
-        run_it.replies = dict(zip(kinds, replies, strict=True))
-        return [by_source[text] for text in kernel.asked]
+        run_it.replies = {
+            names[s.cell.id]: reply
+            for s, reply in zip(steps, replies, strict=True)
+            if s.cell
+        }
+        run_it.limits = {by_source.get(k, k): v for k, v in kernel.limits.items()}
+        return [by_source.get(text, text) for text in kernel.asked]
 
     return run_it
 
@@ -124,39 +133,53 @@ WRONG = Reply(OK, value=7)
 
 def test_checks_of_right_answers_are_not_run(ran):
     order = ran()
-    assert not {FIRST, AGAIN} & {*order}
+    assert not {FIRST, AGAIN, LOOK_TWO} & {*order}
     assert order[:4] == ["start = 1", "exercise one 1", "probe one 1", "middle = 2"]
     assert ran.replies[FIRST] is None
 
 
-def test_a_check_without_a_probe_beside_it_is_run_in_its_place(ran):
-    order = ran()
-    place = order.index(LOOK_TWO)
-    assert order[place - 1 : place + 2] == ["exercise two 1", LOOK_TWO, "after = 4"]
-
-
-def test_checks_of_wrong_answers_are_run_before_anything_else(ran):
+def test_checks_of_wrong_answers_are_run_before_any_other_cell(ran):
     order = ran({"probe one 1": WRONG})
     place = order.index("probe one 1")
     assert order[place + 1 : place + 4] == [FIRST, AGAIN, "middle = 2"]
     assert order.count(FIRST) == order.count(AGAIN) == 1
 
 
-def test_checks_are_run_when_a_later_probe_is_wrong(ran):
-    order = ran({"probe one 2": WRONG})
-    place = order.index("probe one 2")
-    assert order[place + 1 : place + 4] == [FIRST, AGAIN, "end = 3"]
+@pytest.mark.parametrize(
+    ("probe", "checks", "below"),
+    [("probe one 2", [FIRST, AGAIN], "end = 3"), ("probe two 1", [LOOK_TWO], None)],
+)
+def test_checks_are_run_when_a_later_probe_is_wrong(ran, probe, checks, below):
+    order = [*ran({probe: WRONG}), None]
+    place = order.index(probe) + 1
+    assert order[place:][: len(checks) + 1] == [*checks, below]
 
 
 def test_errors_are_wrong_too(ran):
     assert FIRST in ran({"probe one 1": Reply(ERROR, error="NameError")})
 
 
-def test_what_hangs_is_asked_once(ran):
-    order = ran({"probe one 1": Reply(TIMEOUT)})
+@pytest.mark.parametrize("status", [TIMEOUT, DEAD])
+def test_an_answer_that_hangs_or_kills_is_asked_once(ran, status):
+    order = ran({"probe one 1": Reply(status)})
     assert order.count("probe one 1") == 1
     assert not {FIRST, AGAIN, "probe one 2"} & {*order}
     assert ran.replies[FIRST].error == ran.replies["probe one 2"].error == NOT_RUN
+
+
+@pytest.mark.parametrize("status", [TIMEOUT, DEAD])
+def test_a_check_that_hangs_or_kills_takes_no_points(ran, status):
+    order = ran({"probe one 1": WRONG, FIRST: Reply(status)})
+    assert AGAIN not in order and "probe one 2" in order
+    order = ran({FIRST: Reply(status)}, two="first_look()\ntwo = 2")
+    assert "probe one 1" in order and "probe one 2" in order
+
+
+def test_all_checks_together_have_their_own_time(ran):
+    long = dict.fromkeys([FIRST, AGAIN], Reply(OK, seconds=70.0))
+    order = ran({"probe one 1": WRONG, "probe two 1": WRONG} | long)
+    assert LOOK_TWO not in order and "probe two 1" in order
+    assert ran.limits[FIRST] == 20 and ran.limits["probe one 2"] == 10
 
 
 def test_an_untouched_answer_is_checked_and_not_probed(ran, source):
@@ -173,3 +196,8 @@ def test_a_check_that_the_students_code_calls_is_run_in_its_place(ran):
     order = ran(two="first_look()\ntwo = 2")
     assert order[1:4] == ["exercise one 1", FIRST, "probe one 1"]
     assert AGAIN not in order
+
+
+def test_a_cell_of_the_students_own_changes_nothing(ran):
+    order = ran(helper="print(one)")
+    assert not {FIRST, AGAIN} & {*order} and "probe one 1" in order

@@ -219,6 +219,15 @@ WRONG = {
         13,
         "a check is not run where an answer is right, but a cell below takes scale",
     ),
+    "a probe whose variable hides what a check defines": (
+        WHOLE.replace(
+            '# %% probe="f"\nf(seed)',
+            '# %% check="f"\nscale = 2\n\n# %% probe="f"\nscale = 1\nf(seed)',
+        )
+        + "\n# %%\ntwice = scale\n",
+        13,
+        "a cell below takes scale",
+    ),
     "probe that is no Python": (WHOLE.replace("f(seed)", "f(seed"), 13, "is no Python"),
 }
 

@@ -2,44 +2,42 @@
 
 The watchdog of `parent.Child` looks five times a second; a group is never late. It is
 used where the grader may make groups: of version 1 below its own group, of version 2
-beside it or further up (its own holds processes, and such a group limits no children).
+beside it or further up (its own holds processes, and such a group limits no children),
+unless that would take submissions out of limits that were set on the grader.
 """
 
 import contextlib
-import itertools
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_CONTROLLERS = ("memory", "pids")
+_FILES = {  # of each controller, in version 2 and 1
+    "memory": ("memory.max", "memory.limit_in_bytes"),
+    "pids": ("pids.max",),
+}
+_SET_ON_US = ("memory.max", "memory.high", "cpu.max")  # "max" where nothing is set
 _REMOVAL_LIMIT = 2  # seconds until ended processes are out of their group
-_NAME = "cnnlab-{pid}-{number}"
-
-
-class Groups:
-    """Makes a group per submission in each of `places`.
-
-    Args:
-        places: folders of the control file system, one for each hierarchy.
-    """
-
-    def __init__(self, places: list[Path]):
-        self._places = places
-        self._numbers = itertools.count()
-
-    def make(self, memory: int, tasks: int) -> "Group":
-        """A new group of at most so many bytes, and processes and threads."""
-        name = _NAME.format(pid=os.getpid(), number=next(self._numbers))
-        return Group([place / name for place in self._places], memory, tasks)
+_NAME = "cnnlab-{pid}-{token}"
 
 
 class Group:
-    """One submission's group, which may be several folders. OSError if refused."""
+    """One submission's group: a new folder in each of `places`.
 
-    def __init__(self, folders: list[Path], memory: int, tasks: int):
-        self._folders = folders
+    Args:
+        places: folders of the control file system, one for each hierarchy.
+        memory: bytes it may hold.
+        tasks: processes and threads it may have.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+
+    def __init__(self, places: list[Path], memory: int, tasks: int):
+        name = _NAME.format(pid=os.getpid(), token=secrets.token_hex(4))
+        self._folders = [place / name for place in places]
         limits = {
             "memory.max": memory,
             "memory.swap.max": 0,
@@ -48,19 +46,20 @@ class Group:
             "memory.memsw.limit_in_bytes": memory,
             "pids.max": tasks,
         }
-        for folder in folders:
-            folder.mkdir()
-            for name, limit in limits.items():
-                if (folder / name).exists():
-                    (folder / name).write_text(str(limit))
+        try:
+            for folder in self._folders:
+                folder.mkdir()
+                for file, limit in limits.items():
+                    if (folder / file).exists():
+                        (folder / file).write_text(str(limit))
+        except OSError:
+            self.remove()
+            raise
 
-    def holds(self, controller: str) -> bool:
-        """Whether it limits `"memory"`, or `"pids"`."""
-        files = {
-            "memory": ("memory.max", "memory.limit_in_bytes"),
-            "pids": ("pids.max",),
-        }
-        return any((f / n).exists() for f in self._folders for n in files[controller])
+    def limited(self) -> list[str]:
+        """What it limits: `"memory"`, `"pids"`."""
+        there = {path.name for folder in self._folders for path in folder.iterdir()}
+        return [name for name, files in _FILES.items() if there.intersection(files)]
 
     def add(self, pid: int) -> None:
         """Put a process in it; what that starts is born in it."""
@@ -90,8 +89,8 @@ class Group:
                 time.sleep(0.01)
 
 
-def find() -> tuple[Groups | None, tuple[str, ...]]:
-    """Where this process may make groups, and what those limit: tried, not guessed."""
+def find() -> tuple[list[Path], tuple[str, ...]]:
+    """Places where groups can be made, and what those limit: tried, not guessed."""
     places, held = [], []
     for candidates in _hierarchies():
         for place in candidates:
@@ -100,34 +99,49 @@ def find() -> tuple[Groups | None, tuple[str, ...]]:
             if limited:
                 places.append(place)
                 held += limited
+            if limited or _limits_us(place):
                 break
-    return (Groups(places) if places else None), tuple(sorted(held))
+    return places, tuple(sorted(held))
 
 
 def _hierarchies() -> Iterator[list[Path]]:
-    """For each hierarchy our own group and those above it, as far as we see them."""
-    own = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        own[controllers] = PurePosixPath(path)
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        mount, _, kind = line.partition(" - ")
+    """For each hierarchy our own group; of version 2 those above it, too."""
+    own, mounts = _told("/proc/self/cgroup"), _told("/proc/self/mountinfo")
+    own = [line.split(":", 2)[1:] for line in own]
+    for line in mounts:
+        mount, _, about = line.partition(" - ")
         root, point = mount.split()[3:5]
-        kind, _, options = kind.split()[:3]
-        for controllers, path in own.items():
-            version_2 = kind == "cgroup2" and not controllers
+        kind, _, options = about.split(" ", 2)
+        for controllers, path in own:
             names = set(controllers.split(","))
-            version_1 = kind == "cgroup" and names & {*_CONTROLLERS}
-            shown = version_1 and names <= set(options.split(","))
-            if (version_2 or shown) and path.is_relative_to(root):
+            version_2 = kind == "cgroup2" and not controllers
+            version_1 = kind == "cgroup" and names & {*_FILES}
+            version_1 = version_1 and names <= set(options.split(","))
+            path = PurePosixPath(path)
+            if path.is_relative_to(root) and (version_2 or version_1):
                 inside = Path(point, path.relative_to(root))
                 above = [p for p in inside.parents if p.is_relative_to(point)]
-                yield [inside, *above]
+                yield [inside, *above] if version_2 else [inside]
+
+
+def _told(path: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text(errors="surrogateescape").splitlines()
+    return []
+
+
+def _limits_us(place: Path) -> bool:
+    """Whether a group that holds us sets a limit, which a group above would not."""
+    for name in _SET_ON_US:
+        with contextlib.suppress(OSError):
+            if not (place / name).read_text().startswith("max"):
+                return True
+    return False
 
 
 def _sweep(place: Path) -> None:
     """Remove the groups of graders that were killed."""
-    for folder in place.glob(_NAME.format(pid="*", number="*")):
+    for folder in place.glob(_NAME.format(pid="*", token="*")):
         if not Path("/proc", folder.name.split("-")[1]).exists():
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -136,13 +150,13 @@ def _sweep(place: Path) -> None:
 def _try(place: Path) -> list[str]:
     """What a group made here limits; nothing, where we may not make one."""
     try:
-        group = Group([place / _NAME.format(pid=os.getpid(), number="t")], 1 << 30, 99)
+        group = Group([place], memory=1 << 30, tasks=99)
     except OSError:
         return []
     try:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
             group.add(process.pid)
-        return [name for name in _CONTROLLERS if group.holds(name)]
+        return group.limited()
     except OSError:
         return []
     finally:

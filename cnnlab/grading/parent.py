@@ -126,8 +126,9 @@ class Child:
     def join(self, group: Group) -> None:
         """Run in a control group from here on; it goes when the child goes."""
         self._group = group
-        with contextlib.suppress(ProcessLookupError):  # ended already
-            group.add(self._pid)
+        if self._pid > 0:  # else it ended already
+            with contextlib.suppress(ProcessLookupError):
+                group.add(self._pid)
 
     def send_signal(self, number: int) -> None:
         with self._lock:

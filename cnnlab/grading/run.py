@@ -1,7 +1,8 @@
-"""A submission's cells, run: what earns points, then what explains why some are lost.
+"""A submission's cells, run in order; its visible checks where points are lost.
 
-Points come from probes alone. A visible check is run for what it says, so only where an
-answer has lost points, and as near to its place as that is known.
+Points come from probes alone. A check is run for what it says: when a probe has found
+its answer wrong, before the next cell that is no probe; or in its place, where the
+student's own code takes a name from it.
 """
 
 from cnnlab.grading import graft, kernels
@@ -9,8 +10,8 @@ from cnnlab.grading.reference import Reference, probe_names, verdict
 from cnnlab.grading.session import Session
 
 CELL_SECONDS = 10  # for any cell, on top of ten times what the solution needs
-CHECK_SECONDS = 20
-NOTEBOOK_SECONDS = 120
+CHECK_SECONDS, CHECKS_SECONDS = 20, 120  # for one, and for all of a notebook
+NOTEBOOK_SECONDS = 120  # likewise, for all the other cells
 NOT_RUN = "not run"
 _SHOWN = ("text", "question", "holdout", graft.LEFT_OUT)  # nothing to run
 
@@ -30,9 +31,10 @@ class _Run:
         self._reference, self._steps, self._session = reference, steps, session
         answers = [s for s in steps if s.kind == "exercise"]
         self._attempted = {s.cell.name for s in answers if s.attempted}
-        self._slow = set()  # exercises whose answer hangs or kills: asked once only
-        self._right = set()  # those of which all probes so far were right
+        # exercises whose answer hangs or kills: asked once only
+        self._slow = {"probe": set(), "check": set()}
         self._wrong = {name for name, used in graft.forbidden(steps).items() if used}
+        self._for_checks = CHECKS_SECONDS
         self._replies = [None] * len(steps)
 
     def replies(self) -> list:
@@ -49,10 +51,9 @@ class _Run:
         return self._replies
 
     def _explain(self, checks: list[int]) -> list[int]:
-        """Run the checks of answers that are not right; return the others."""
-        names = self._right - self._wrong
+        """Run the checks of answers known to be wrong; return the others."""
         for place in checks:
-            if self._steps[place].cell.name not in names:
+            if self._steps[place].cell.name in self._wrong:
                 self._ask(place)
         return [place for place in checks if self._replies[place] is None]
 
@@ -64,18 +65,29 @@ class _Run:
             self._replies[place] = kernels.Reply(kernels.ERROR, error=NOT_RUN)
         reply = self._replies[place]
         right = reply.status == kernels.OK
-        right = right and verdict(cell, reply.value, self._reference).share == 1
-        (self._right if right else self._wrong).add(cell.name)
+        if not right or verdict(cell, reply.value, self._reference).share < 1:
+            self._wrong.add(cell.name)
 
     def _ask(self, place: int, names: dict | None = None) -> None:
         step = self._steps[place]
-        asked = step.cell and step.kind in ("check", "probe")
-        if asked and step.cell.name in self._slow:
+        if step.kind in self._slow and self._is_spent(step):
             self._replies[place] = kernels.Reply(kernels.ERROR, error=NOT_RUN)
             return
         seconds = self._reference.seconds.get(step.cell.id, 0) if step.cell else 0
-        limit = CHECK_SECONDS if step.kind == "check" else CELL_SECONDS + 10 * seconds
+        limit = CELL_SECONDS + 10 * seconds
+        if step.kind == "check":
+            limit = min(CHECK_SECONDS, self._for_checks)
         reply = self._session.ask(limit, step.source, names)
-        if asked and reply.status in (kernels.TIMEOUT, kernels.DEAD):
-            self._slow.add(step.cell.name)
+        if step.kind in self._slow and reply.status in (kernels.TIMEOUT, kernels.DEAD):
+            self._slow[step.kind].add(step.cell.name)
+        if step.kind == "check":
+            self._for_checks -= reply.seconds
+            self._session.extend(reply.seconds)  # no other cell pays for it
         self._replies[place] = reply
+
+    def _is_spent(self, step: graft.Step) -> bool:
+        """Whether a probe or check is not asked any more. Checks cost no probe."""
+        if step.cell.name in self._slow["probe"]:
+            return True
+        name_is_slow = step.cell.name in self._slow["check"]
+        return step.kind == "check" and (name_is_slow or self._for_checks <= 0)

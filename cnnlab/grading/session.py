@@ -32,6 +32,10 @@ class Session:
             self._done.append((source, limit))
         return reply
 
+    def extend(self, seconds: float) -> None:
+        """Give back time that was not the notebook's own."""
+        self._end += seconds
+
     def _left(self) -> float:
         return self._end - time.monotonic()
 

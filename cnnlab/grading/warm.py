@@ -26,27 +26,37 @@ def open_kernels(*, sandbox: bool = True, readable: tuple[Path, ...] = ()):
     Raises:
         IsolationError: submissions cannot be boxed here; says what is missing.
     """
+    if not sandbox and sys.platform != "linux":
+        return PlainKernels()
     if sandbox:
         box.check()
-        return WarmKernels(readable=readable)
-    if sys.platform == "linux":
-        return WarmKernels(boxed=False)
-    return PlainKernels()
+    kernels = WarmKernels(boxed=sandbox, readable=readable)
+    kernels.prepare()
+    return kernels
 
 
 class WarmKernels:
     """A fork of one pre-imported parent per submission. Safe to use from threads."""
 
     def __init__(self, *, boxed: bool = True, readable: tuple[Path, ...] = ()):
-        self.isolation, self._groups = "none", None
-        if boxed:
-            self._groups, limited = cgroup.find()
-            self.isolation = box.level(limited)
         self._boxed, self._readable = boxed, tuple(readable)
-        self._children = set()
+        self._parent, self._children = None, set()
         self._lock, self._closed = threading.Lock(), threading.Event()
-        self._parent = self._new_parent()  # gets ready while the caller goes on
         threading.Thread(target=self._watch, daemon=True).start()
+
+    @functools.cached_property
+    def _groups(self) -> tuple[list[Path], tuple[str, ...]]:
+        return cgroup.find() if self._boxed else ([], ())
+
+    @property
+    def isolation(self) -> str:
+        """How a student's code is boxed, in words."""
+        return box.level(self._groups[1]) if self._boxed else "none"
+
+    def prepare(self) -> None:
+        """Start the parent; it gets ready while the caller goes on."""
+        with self._lock:
+            self._parent = self._parent or self._new_parent()
 
     def start(self, **environment: str) -> Kernel:
         """A fresh kernel in an empty folder of its own.
@@ -69,7 +79,18 @@ class WarmKernels:
             except KernelsDied:  # of old age, it may be: once more
                 self._parent = None
                 child = self._fork(theirs, environment)
+        try:
+            self._limit(child)
+        except OSError as error:
+            child.kill()
+            raise KernelsDied(f"no control group for a submission: {error}") from None
         return Kernel(ours, child, cleanup)
+
+    def _limit(self, child) -> None:
+        places, _ = self._groups
+        if places:
+            memory = confine.MEMORY + confine.SPACE  # its /tmp counts
+            child.join(cgroup.Group(places, memory, confine.THREADS))
 
     def _fork(self, stream: socket.socket, environment: dict):
         from cnnlab.grading.parent import Child
@@ -81,13 +102,6 @@ class WarmKernels:
         pidfd = self._parent.fork(stream, environment, cpu)
         child = Child(pidfd, self._parent, cpu, self._children.discard)
         self._children.add(child)
-        if self._groups:
-            try:
-                memory = confine.MEMORY + confine.SPACE  # its /tmp counts
-                child.join(self._groups.make(memory, confine.THREADS))
-            except OSError:
-                child.kill()
-                raise
         return child
 
     def _new_parent(self):
