@@ -96,6 +96,7 @@ def _looked_up(table: symtable.SymbolTable) -> set[str]:
     return own.union(*map(_looked_up, table.get_children()))
 
 
+@lru_cache(512)
 def meanings(source: str) -> dict[str, set[str]]:
     """What names may stand for, by import or assignment: `{"np": {"numpy"}}`.
 

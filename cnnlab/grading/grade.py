@@ -39,11 +39,12 @@ def grade(lab: Lab, reference: Reference, submission: Submission, processes):
         ids = {c.id for c in lab.of_kind("exercise", "check", "question")}
         notebook, notes = choose(submission, lab.name, ids)
         steps = graft.graft(lab, notebook)
-        replies = run(reference, steps, processes)
+        forbidden = {k: used for k, used in graft.forbidden(steps).items() if used}
+        replies = run(reference, steps, processes, {*forbidden})
         return results.Result(
             **record,
             status=results.GRADED,
-            exercises=tuple(_judge(lab, reference, steps, replies)),
+            exercises=tuple(_judge(lab, reference, steps, replies, forbidden)),
             written=tuple(_written(steps)),
             notes=tuple(_line(note) for note in notes),
             seconds=time.monotonic() - start,
@@ -65,9 +66,8 @@ def _line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:_LINE])
 
 
-def _judge(lab: Lab, reference: Reference, steps: list, replies: list):
+def _judge(lab: Lab, reference: Reference, steps: list, replies: list, forbidden: dict):
     """An ExerciseResult for every exercise of the lab, in order."""
-    forbidden = graft.forbidden(steps)
     parts = defaultdict(list)
     for step, reply in zip(steps, replies, strict=True):
         if step.cell and reply:

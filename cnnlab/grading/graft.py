@@ -5,6 +5,7 @@ import difflib
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cnnlab import _names
 from cnnlab.lab import Cell, Lab
@@ -216,6 +217,7 @@ def _code(cell: dict) -> str:
     return "\n".join(fenced) if fenced else cell["source"]
 
 
+@lru_cache(512)
 def _plain(kind: str, source: str) -> str:
     """Source without what an editor may change: white space, and comments in code."""
     tree = None if kind in ("text", "question", "markdown") else _names.parse(source)

@@ -16,24 +16,30 @@ NOT_RUN = "not run"
 _SHOWN = ("text", "question", "holdout", graft.LEFT_OUT)  # nothing to run
 
 
-def run(reference: Reference, steps: list[graft.Step], processes) -> list:
-    """A reply for every step that was run, None for the others."""
+def run(
+    reference: Reference, steps: list[graft.Step], processes, wrong: set[str]
+) -> list:
+    """A reply for every step that was run, None for the others.
+
+    Args:
+        wrong: exercises whose answer earns nothing, whatever it does.
+    """
     budget = NOTEBOOK_SECONDS + 10 * sum(reference.seconds.values())
     session = Session(processes, budget)
     try:
-        return _Run(reference, steps, session).replies()
+        return _Run(reference, steps, session, wrong).replies()
     finally:
         session.close()
 
 
 class _Run:
-    def __init__(self, reference: Reference, steps: list[graft.Step], session: Session):
+    def __init__(self, reference, steps: list[graft.Step], session: Session, wrong):
         self._reference, self._steps, self._session = reference, steps, session
         answers = [s for s in steps if s.kind == "exercise"]
         self._attempted = {s.cell.name for s in answers if s.attempted}
         # exercises whose answer hangs or kills: asked once only
         self._slow = {"probe": set(), "check": set()}
-        self._wrong = {name for name, used in graft.forbidden(steps).items() if used}
+        self._wrong = set(wrong)
         self._for_checks = CHECKS_SECONDS
         self._replies = [None] * len(steps)
 
