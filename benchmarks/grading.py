@@ -6,12 +6,12 @@
 The same honest submissions, in turns of `count / rounds`: `cnnlab grade -j 2` (warm,
 boxed), `nbgrader autograde` and `otter run` (each as documented: one after the other,
 graded on the visible checks). All get the whole notebook; cnnlab leaves out given code
-that no points depend on, the others have no such notion and run every cell. Then what
-cnnlab adds to the cells' own time, how time and memory grow with the class, what a
-folder of bad submissions achieves, and nbval on warm against ordinary kernels. Every
-figure is printed when it is known, and again in the table at the end. About half an
-hour on two idle cores, most of it `otter run`, nbgrader and nbval; a busy machine says
-nothing.
+that no points depend on and, judging by probes of its own, the checks of right answers;
+the others have no such notion and run every cell. Then what cnnlab adds to the cells'
+own time, how time and memory grow with the class, what a folder of bad submissions
+achieves, and nbval on warm against ordinary kernels. Every figure is printed when it is
+known, and again in the table at the end. About half an hour on two idle cores, most of
+it `otter run`, nbgrader and nbval; a busy machine says nothing.
 """
 
 import argparse

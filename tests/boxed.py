@@ -12,6 +12,14 @@ from cnnlab.grading.box import IsolationError
 from cnnlab.grading.warm import open_kernels
 
 SECONDS = 60  # for one cell; a busy machine is slow
+THREAD_BOMB = """
+import threading, time
+try:
+    while True:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+except RuntimeError:
+    print(threading.active_count())
+"""
 
 
 def open_or_skip(**arguments):

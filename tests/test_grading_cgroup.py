@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from boxed import SECONDS, open_or_skip, run
+from boxed import SECONDS, THREAD_BOMB, open_or_skip, run
 
 from cnnlab.grading import box, cgroup, confine, parent
 
@@ -82,16 +82,8 @@ def test_processes_and_threads_end_at_the_groups_limit(
     kernels, neighbour, unwatched, monkeypatch
 ):
     monkeypatch.setattr(confine, "THREADS", 20)
-    source = """
-        import threading, time
-        try:
-            while True:
-                threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-        except RuntimeError:
-            print(threading.active_count())
-        """
     with kernels.start() as kernel:
-        assert 5 < int(run(kernel, source)) <= 20
+        assert 5 < int(run(kernel, THREAD_BOMB)) <= 20
 
 
 def test_without_groups_the_watchdog_alone_holds(numpy_backend, monkeypatch):
