@@ -5,7 +5,6 @@ socket, PATH its file. It ends, as the kernels do not, when nobody asks for a wh
 """
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -88,11 +87,9 @@ def main() -> None:
     with contextlib.suppress(ValueError):
         sys.path.remove(os.getcwd())  # of `python -m`; a kernel adds its own
     os.environ.setdefault("MPLBACKEND", INLINE)
-    gc.disable()  # as in `forkserver`
-    forkserver.preload()
-    importlib.import_module("ipykernel.kernelapp")
-    gc.freeze()
-    gc.enable()
+    with forkserver.lasting():
+        forkserver.preload()
+        importlib.import_module("ipykernel.kernelapp")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
 
