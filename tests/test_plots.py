@@ -121,6 +121,29 @@ def test_feature_maps_of_both_signs_are_centred_on_0():
     assert axes.flat[1].get_title() == "blur"
 
 
+def test_feature_maps_of_several_inputs_are_a_row_each():
+    maps = np.random.default_rng(0).uniform(0, 1, (2, 4, 4, 3))
+    axes = plots.feature_maps(maps, layer="C1", rows=["a 7", "noise"])
+    assert axes.shape == (2, 3) and title(axes).startswith("C1: 3 maps 4×4")
+    for n, name in enumerate(("a 7", "noise")):
+        assert labels(axes[n, 0].texts) == [name]
+        for k in range(3):
+            shown = axes[n, k].images[0].get_array()
+            np.testing.assert_array_equal(shown, maps[n, :, :, k])
+    assert [ax.get_title() for ax in axes.flat] == [
+        "map 1",
+        "map 2",
+        "map 3",
+        *3 * [""],
+    ]
+
+
+@pytest.mark.parametrize("shape, rows", [((2, 4, 4, 3), []), ((4, 4), ["a"])])
+def test_feature_maps_want_a_name_for_each_input(shape, rows):
+    with pytest.raises(ValueError, match="with n names as `rows`. Received"):
+        plots.feature_maps(np.zeros(shape), layer="C1", rows=rows)
+
+
 def test_feature_maps_that_are_all_zero():
     axes = plots.feature_maps(np.zeros((2, 2, 1)), layer="dead")
     assert axes.flat[0].images[0].get_clim() == (0, 1)
@@ -352,7 +375,8 @@ def test_show_gives_the_picture_an_alternative_text(monkeypatch):
     )
     parser.feed(data["text/html"])
     ((tag, attributes),) = tags
-    assert tag == "img" and attributes["alt"] == alt == data["text/plain"]
+    assert tag == "img" and attributes["alt"] == data["text/plain"]
+    assert data["text/plain"].startswith(f"{alt}. Training. Line chart, loss against")
     assert attributes["src"] == f"data:image/png;base64,{data['image/png']}"
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert plt.get_fignums() == [], "closed, or the notebook would show it twice"
@@ -361,7 +385,7 @@ def test_show_gives_the_picture_an_alternative_text(monkeypatch):
 @pytest.mark.parametrize("alt", ["", "  "])
 def test_show_wants_a_text(alt):
     with pytest.raises(ValueError, match="`alt` must say what there is to see"):
-        plots.show(plots.curves(HISTORY), alt=alt)
+        plots.show(plt.figure().subplots(), alt=alt)
 
 
 def test_show_outside_a_notebook_leaves_the_figure_open():

@@ -45,6 +45,12 @@ def test_a_step_shows_the_products_and_their_sum():
     assert [t for t in _texts(ax) if t.startswith("×")] == ["×1", "×2", "×0", "×-1"]
 
 
+def test_every_number_can_be_read():
+    ax = plots.sliding_window(SERIES, WEIGHTS / 3, ops.correlate(SERIES, WEIGHTS / 3))
+    assert min(text.get_fontsize() for text in ax.texts) >= 8
+    assert [t for t in _texts(ax) if t.startswith("×")][0] == "×0.333"
+
+
 def test_outputs_appear_one_by_one():
     out = np.array([71, 72, 73, 74, 75, 76, 77])
     shown = _texts(plots.sliding_window(SERIES, WEIGHTS, out, step=2))
@@ -112,6 +118,7 @@ def test_a_slider_steps_through_the_pictures(monkeypatch):
     images, (slider,) = page.all("img"), page.all("input")
     assert (slider["type"], slider["min"], slider["max"]) == ("range", "0", "3")
     assert [i["style"] for i in images] == ["display:block", *["display:none"] * 3]
+    assert slider["data-lm-suppress-shortcuts"] == "true", "arrow keys are its own"
     assert images[0]["alt"] == 'A "window" Step 1 of 4: 0·1 + 6·(-2) = -12'
     assert len({i["src"] for i in images}) == 4, "the pictures differ"
     assert all(i["src"].startswith("data:image/png;base64,") for i in images)

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba_array
 
 from cnnlab import _notebook
+from cnnlab.plots import _alt
 
 _INPUT, _BORDER, _WINDOW = "#E3ECF2", "#F0F0F0", "#8CC8EC"
 _DONE, _NEW, _EMPTY = "#F7E0D2", "#F0A070", "#FFFFFF"
@@ -65,13 +66,15 @@ def sliding_window(
     _tiles(ax, padded, colours, (0, 0), "input")
     for (k, m), weight in np.ndenumerate(kernel):
         corner = columns[m] + 0.45, rows[k] + 0.43
-        ax.text(*corner, f"×{weight:g}", ha="right", va="bottom", size=6)
+        ax.text(*corner, f"×{weight:.3g}", ha="right", va="bottom", size=8)
     order = np.arange(out.size).reshape(out.shape)
     colours = np.select([order < step, order == step], [_DONE, _NEW], _EMPTY)
     place = (0, 2.4) if flat else (padded.shape[1] + 1, 0)
     _tiles(ax, np.where(order <= step, out, np.nan), colours, place, "output")
     ax.set(aspect="equal", ylim=ax.get_ylim()[::-1])
     ax.set_axis_off()
+    said = f": {_sum(padded[window], kernel)}" if title else ""
+    _alt.note(ax, f"Output {step + 1} of {out.size}{said}.")
     return ax
 
 
@@ -137,6 +140,7 @@ def step_through(draw: Callable[[int], Axes], count: int, *, alt: str) -> None:
     )
     slider = (
         f'<input type="range" min="0" max="{count - 1}" value="0" style="width:50%" '
+        'data-lm-suppress-shortcuts="true" '  # else JupyterLab takes the arrow keys
         f'aria-label="step, 1 to {count}" oninput="{_MOVE}">'
     )
     player = f'<button onclick="{_PLAY}">play / pause</button>'
