@@ -191,7 +191,7 @@ def feature_maps(
         The Axes, `(rows, columns)`.
     """
     many = maps[np.newaxis] if maps.ndim == 3 else maps
-    if many.ndim != 4 or (maps.ndim == 4 and len(rows) != len(many)):
+    if many.ndim != 4 or len(rows) != (len(many) if maps.ndim == 4 else 0):
         raise ValueError(
             "`maps` must be (height, width, channels), or (n, height, width, channels) "
             f"with n names as `rows`. Received: {maps.shape}, rows={list(rows)}"

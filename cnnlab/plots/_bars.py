@@ -40,29 +40,21 @@ def bars(
     count = len(table) * len(kinds)
     size = (7, 1 + 0.34 * count) if horizontal else (min(9, 3.4 + 0.6 * count), 3.2)
     ax = _look.dress(ax, title, xlabel, ylabel, size=size)
-    if log:
-        ax.set(**{"xscale" if horizontal else "yscale": "log"})
     width = 0.8 / len(kinds)
     for k, kind in enumerate(kinds):
-        rows = [
-            (n, np.ravel(row[kind]))
-            for n, row in enumerate(table.values())
-            if kind in row
-        ]
-        shift = width * (k - (len(kinds) - 1) / 2)
         look = {"color": COLOURS[k % len(COLOURS)], "label": kind}
-        for n, runs in rows:
-            _bar(ax, n + shift, runs, 0.92 * width, format, horizontal, look)
-            look["label"] = ""
-    _finish(ax, list(table), horizontal, log, values_of(table))
+        shift = width * (k - (len(kinds) - 1) / 2)
+        for n, row in enumerate(table.values()):
+            if kind in row:
+                runs = np.asarray(row[kind], dtype=float).ravel()
+                _bar(ax, n + shift, runs, 0.92 * width, format, horizontal, look)
+                look["label"] = ""
+    _finish(ax, list(table), horizontal)
+    if log:
+        _from_below(ax, table, "x" if horizontal else "y")
     _note(ax, table, format, xlabel if horizontal else ylabel, log)
     lines = {"marks" if horizontal else "levels": levels}
     return _charts.reference(ax, **lines)
-
-
-def values_of(table: Mapping) -> np.ndarray:
-    rows = [np.ravel(runs) for row in table.values() for runs in row.values()]
-    return np.concatenate(rows)
 
 
 def _bar(ax, place, runs, width, format, horizontal, look) -> None:
@@ -74,12 +66,14 @@ def _bar(ax, place, runs, width, format, horizontal, look) -> None:
     if len(runs) > 1:
         places = np.full(len(runs), place)
         at = (runs, places) if horizontal else (places, runs)
-        ax.plot(*at, ".", color=BLACK, markersize=4)
+        told = "one run" in ax.get_legend_handles_labels()[1]
+        label = None if told else "one run"
+        ax.plot(*at, ".", color=BLACK, markersize=4, label=label)
     text = format.format(mean)
     ax.annotate(text, end, shift, textcoords="offset points", fontsize=8, **align)
 
 
-def _finish(ax, names, horizontal, log, values) -> None:
+def _finish(ax: Axes, names: list[str], horizontal: bool) -> None:
     """Names along one axis, room for the numbers on the other."""
     ax.margins(**({"x": 0.18} if horizontal else {"y": 0.14}))
     if horizontal:
@@ -87,9 +81,14 @@ def _finish(ax, names, horizontal, log, values) -> None:
         ax.set_ylim(len(names) - 0.5, -0.5)
     else:
         _look.name_ticks(ax.set_xticks, names, room=70 / len(names))
-    if log:
-        low = 10.0 ** (np.floor(np.log10(values[values > 0].min())) - 1)
-        ax.set(**{"xlim" if horizontal else "ylim": (low, None)})
+
+
+def _from_below(ax: Axes, table: Mapping, axis: str) -> None:
+    """A logarithmic axis that starts below the smallest bar."""
+    runs = [np.ravel(runs) for row in table.values() for runs in row.values()]
+    lowest = min(value for part in runs for value in part if value > 0)
+    ax.set(**{f"{axis}scale": "log"})
+    ax.set(**{f"{axis}lim": (10.0 ** (np.floor(np.log10(lowest)) - 1), None)})
 
 
 def _note(ax, table, format, measure, log) -> None:
@@ -98,7 +97,6 @@ def _note(ax, table, format, measure, log) -> None:
     for name, row in table.items():
         said = []
         for kind, runs in row.items():
-            runs = np.ravel(runs)
-            spread = _alt.spread(runs[np.newaxis])
-            said.append(f"{kind} {format.format(runs.mean())}{spread}".strip())
+            spread = _alt.spread(np.reshape(runs, (1, -1)))
+            said.append(f"{kind} {format.format(np.mean(runs))}{spread}".strip())
         _alt.note(ax, f"{_alt.plain(name)}: {_alt.listed(said)}.")

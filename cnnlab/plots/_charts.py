@@ -1,6 +1,7 @@
 """Charts of numbers: lines, points, bars, histograms, a plane cut into regions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -154,8 +155,9 @@ def reference(
             drawn = sum(line.get_gid() == "reference" for line in ax.lines)
             draw(place, label=name, linestyle=(":", "--", "-.")[drawn % 3], **grey)
             _alt.note(ax, f"Line {_alt.plain(name)} at {axis} = {_alt.say(place)}.")
+    colours = cycle((GREEN, ORANGE))
     for (name, (low, high)), colour in zip(
-        (bands or {}).items(), (GREEN, ORANGE), strict=False
+        (bands or {}).items(), colours, strict=False
     ):
         ax.axhspan(low, high, color=colour, alpha=0.14, linewidth=0, label=name)
         extent = f"{_alt.say(low)} to {_alt.say(high)}"

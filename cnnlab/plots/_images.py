@@ -71,8 +71,9 @@ def sheet(
     ax.set_xticks(width * (np.arange(across) + 0.5), map(str, columns), fontsize=8)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    names = (_alt.listed(map(_alt.plain, map(str, names))) for names in (rows, columns))
-    _alt.note(ax, "Images in rows ({}) and columns ({}).".format(*names))
+    for kind, names in (("rows", rows), ("columns", columns)):
+        said = _alt.listed(_alt.plain(str(name)) for name in names)
+        _alt.note(ax, f"{len(names)} {kind} of images: {said}." if said else "")
     return ax
 
 

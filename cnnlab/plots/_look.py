@@ -92,7 +92,7 @@ def legend(ax: Axes) -> None:
     bare = [line for line in ax.lines if line.get_gid() == "series"]
     full = ax.containers or any(line.get_linestyle() == "None" for line in bare)
     outside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
-    place = outside if full or len(names) > 4 else {}
+    place = outside if full or len(names) > 4 or "one run" in names else {}
     ax.legend(fontsize=8.5, edgecolor="none", framealpha=0.8, **place)
 
 
