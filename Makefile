@@ -27,8 +27,8 @@ test: $(VENV)/.tested box lint
 
 test-jax: $(VENV)/.tested
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 tests/test_models.py \
-	    tests/test_blocks.py tests/test_arithmetic.py tests/test_checks.py \
-	    tests/test_probes.py tests/test_probes_classifier.py \
+	    tests/test_blocks.py tests/test_arithmetic.py tests/test_teaching_check.py \
+	    tests/test_teaching_*.py \
 	    tests/test_checks_*.py
 
 lab: $(VENV)/.installed

@@ -30,10 +30,11 @@ from pathlib import Path
 import nbformat
 from hostile import hostile
 
-from cnnlab import lab as labs
-from cnnlab.grading import batch, journal
-from cnnlab.grading.submissions import collect
-from cnnlab.grading.warm import open_kernels
+from cnnlab.grading import class_run
+from cnnlab.grading.handin.submissions import collect
+from cnnlab.grading.report import journal
+from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.teaching import source as labs
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -193,7 +194,7 @@ def race(lab: labs.Lab, count: int, rounds: int, tools: list[str]) -> None:
 def grade_here(lab: labs.Lab, found, processes, *, jobs=2, keep=lambda _: None):
     """Grade in this process, so that its memory can be read; `keep` gets notebooks."""
     with tempfile.TemporaryDirectory() as out:
-        return batch.grade_class(
+        return class_run.grade_class(
             lab,
             found,
             Path(out),

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from boxed import processes as running  # noqa: E402
 from submissions import rows  # noqa: E402
 
-from cnnlab.grading.submissions import collect  # noqa: E402
+from cnnlab.grading.handin.submissions import collect  # noqa: E402
 
 NEIGHBOURS = ATTACKERS = 12
 ATTACK = """

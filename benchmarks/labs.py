@@ -200,7 +200,7 @@ def lab09() -> Race:
 
     def ours(clock, seed):
         train.seed(seed)
-        base = shapes.pretrained_vgg16()
+        base = models.narrow_vgg16()
         rows = base.predict(x, verbose=0)
         rows_val = base.predict(validation[0], verbose=0), validation[1]
         model = compiled(keras.Sequential(head()), 1e-2)
@@ -208,7 +208,7 @@ def lab09() -> Race:
 
     def plain(clock, seed):
         train.seed(seed)
-        base = shapes.pretrained_vgg16()
+        base = models.narrow_vgg16()
         base.trainable = False
         model = compiled(keras.Sequential([base, *head()]), 1e-2)
         model.fit(x, y, validation_data=validation, callbacks=[clock], **options)

@@ -28,13 +28,13 @@ def main():
 @click.option("--to", type=_folder, default=ROOT / "labs", help="Student notebooks.")
 def build(labs, check, solutions, to):
     """Write both notebooks of every lab source (or only of LABS)."""
-    from cnnlab import lab
-    from cnnlab.grading.files import write_atomic
+    from cnnlab.grading.report.files import write_atomic
+    from cnnlab.teaching.source import build
 
     sources = [_source(name, solutions) for name in labs]
     stale = False
     for source in sources or sorted(solutions.glob("lab*.py")):
-        for path, text in _usage(lab.build, source, to).items():
+        for path, text in _usage(build, source, to).items():
             old = path.read_text(encoding="utf-8") if path.exists() else None
             stale |= old != text
             state = "current" if old == text else "STALE" if check else "written"
@@ -76,7 +76,7 @@ def grade(
 ):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
     with open_kernels(sandbox=not no_sandbox) as processes:  # starts while we read
-        from cnnlab.lab import read
+        from cnnlab.teaching.source import read
 
         results = grade_folder(
             _usage(read, _source(lab, ROOT / "solutions")),
@@ -106,11 +106,11 @@ def _executor(scheduler: str | None, jobs: int) -> Executor:
 
 def open_kernels(*, sandbox=True):
     """Where students' code will run. Using them waits until they are there."""
-    from cnnlab.grading import box, warm
+    from cnnlab.grading.sandbox import bubblewrap, pool
 
     try:
-        return warm.open_kernels(sandbox=sandbox)
-    except box.IsolationError as error:
+        return pool.open_kernels(sandbox=sandbox)
+    except bubblewrap.IsolationError as error:
         raise click.UsageError(str(error)) from None
 
 
@@ -118,8 +118,11 @@ def grade_folder(
     lab, submissions, out, *, processes, seed, executor, marks=None, quiet=False
 ):
     """Grade a folder into `out`, with progress and a summary on the screen."""
-    from cnnlab.grading import batch, csvs, kernels, reference, report
-    from cnnlab.grading import submissions as handed_in
+    from cnnlab.grading import class_run
+    from cnnlab.grading.handin import submissions as handed_in
+    from cnnlab.grading.judge import reference
+    from cnnlab.grading.report import pages, tables
+    from cnnlab.grading.sandbox.process import KernelsDied
 
     found = _usage(handed_in.collect, submissions)
     if not found:
@@ -128,10 +131,10 @@ def grade_folder(
         with screen.Progress(len(found), quiet) as bar:
 
             def keep(result):
-                report.write_feedback(result, lab, out)
+                pages.write_feedback(result, lab, out)
                 bar.count(result.status)
 
-            results = batch.grade_class(
+            results = class_run.grade_class(
                 lab,
                 found,
                 out,
@@ -143,12 +146,12 @@ def grade_folder(
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    except (reference.SolutionError, kernels.KernelsDied) as error:
+    except (reference.SolutionError, KernelsDied) as error:
         raise click.ClickException(str(error)) from None
     if marks:
-        given = _usage(csvs.read_marks, marks, results)
-        results = csvs.apply_marks(results, given)
-    report.write_all(results, lab, out)
+        given = _usage(tables.read_marks, marks, results)
+        results = tables.apply_marks(results, given)
+    pages.write_all(results, lab, out)
     if not quiet:
         screen.table(["student", "status", "points", ""], map(_row, results))
         click.echo(f"Class report: {out / 'report.html'}")
@@ -164,7 +167,7 @@ def _row(result) -> tuple[str, str, str, str]:
 
 
 def _run_seed(out: Path, seed: int | None, resume) -> int:
-    from cnnlab.grading.batch import journal_seed
+    from cnnlab.grading.class_run import journal_seed
 
     old = _usage(journal_seed, out)
     if old is None:
@@ -185,12 +188,12 @@ def _run_seed(out: Path, seed: int | None, resume) -> int:
 @click.option("--db", default="", help="SQLAlchemy URL; default COURSE/gradebook.db.")
 def export(lab, grades, course, db):
     """Hand the run in GRADES on to an nbgrader course folder."""
-    from cnnlab.grading import export, journal
-    from cnnlab.lab import read
+    from cnnlab.grading.report import journal, nbgrader
+    from cnnlab.teaching.source import read
 
     source = _usage(read, _source(lab, ROOT / "solutions"))
     _, results = _usage(journal.read, grades / "results.jsonl")
-    written = _usage(export.to_nbgrader, source, results, grades, course, db)
+    written = _usage(nbgrader.to_nbgrader, source, results, grades, course, db)
     click.echo(f"{len(written)} of {len(results)} submissions are in {course}.")
     sys.exit(int(len(written) < len(results)))
 
@@ -254,7 +257,7 @@ def kernel():
 @click.option("--prefix", type=_existing, help="Install there; default: this Python.")
 def install(prefix):
     """Make "Python 3 (cnnlab warm)" known to Jupyter, nbval, nbconvert, nbgrader."""
-    from cnnlab.grading.provisioner import install_kernelspec
+    from cnnlab.grading.jupyter.provisioner import install_kernelspec
 
     click.echo(f"installed in {_usage(install_kernelspec, prefix or sys.prefix)}")
 

@@ -9,8 +9,9 @@ import click
 import nbformat
 from nbconvert import HTMLExporter
 
-from cnnlab import cli, lab, screen
-from cnnlab.grading import kernels
+from cnnlab import cli, screen
+from cnnlab.grading.sandbox.process import OK, PlainKernels
+from cnnlab.teaching import source as labs
 
 LAB = "lab04_lenet_mnist"
 SEED = 20  # the demonstration's numbers repeat; a real run draws its own
@@ -35,10 +36,10 @@ def run(out: Path) -> None:
     """Do it all into the folder `out`; say at each step what is done and where."""
     click.secho("1. Build the notebooks from their sources", bold=True)
     source = cli.ROOT / "solutions" / f"{LAB}.py"
-    for path in lab.build(source, cli.ROOT / "labs"):
+    for path in labs.build(source, cli.ROOT / "labs"):
         click.echo(f"   {path.parent.name}/{path.name}")
     click.secho("2. Run the solved LeNet lab on the offline stand-in", bold=True)
-    read = lab.read(source)
+    read = labs.read(source)
     click.echo(f"   {run_solved(read, out)}: open it, the pictures are worth a look")
     click.secho("3. Grade a small class", bold=True)
     make_class(read, out / "submissions")
@@ -56,19 +57,19 @@ def run(out: Path) -> None:
         )
 
 
-def run_solved(source: lab.Lab, out: Path) -> Path:
+def run_solved(source: labs.Lab, out: Path) -> Path:
     """Run every cell of the solved lab with a progress bar; keep the page as HTML."""
-    notebook = lab.solved(source)
+    notebook = labs.solved(source)
     hidden = {cell.id for cell in source.of_kind("probe", "holdout")}
     notebook.cells = [cell for cell in notebook.cells if cell.id not in hidden]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    with kernels.PlainKernels() as processes, screen.Progress(len(cells)) as bar:
-        with processes.start(CNNLAB_BUDGET="cpu") as kernel:
+    with PlainKernels() as plain, screen.Progress(len(cells)) as bar:
+        with plain.start(CNNLAB_BUDGET="cpu") as kernel:
             for number, cell in enumerate(cells, 1):
                 bar.tell(f"cell {number}")
                 reply = kernel.execute(cell.source, limit=600)
                 cell.outputs = [nbformat.from_dict(o) for o in reply.outputs]
-                if reply.status != kernels.OK:
+                if reply.status != OK:
                     raise RuntimeError(f"cell {cell.id} of the solved lab failed")
                 bar.count("cells run")
     path = out / f"{source.name}.html"
@@ -77,12 +78,12 @@ def run_solved(source: lab.Lab, out: Path) -> Path:
     return path
 
 
-def make_class(source: lab.Lab, folder: Path) -> None:
+def make_class(source: labs.Lab, folder: Path) -> None:
     """Write a notebook for each of `STUDENTS`, and one file that is no notebook."""
     folder.mkdir(parents=True, exist_ok=True)
     names = list(source.points)
     for student, (answered, changes) in STUDENTS.items():
-        notebook = lab.student(source)
+        notebook = labs.student(source)
         for cell in source.of_kind("exercise")[: round(answered * len(names))]:
             answer = re.sub(r" *### (BEGIN|END) SOLUTION\n?", "", cell.source)
             for old, new in changes.items():

@@ -74,10 +74,10 @@ def _data() -> tuple:
 
 
 def _box() -> tuple:
-    from cnnlab.grading import box
+    from cnnlab.grading.sandbox import bubblewrap
 
     try:
-        box.check()
-    except box.IsolationError as error:
+        bubblewrap.check()
+    except bubblewrap.IsolationError as error:
         return "box for grading", False, str(error), "or grade with --no-sandbox"
     return "box for grading", True, shutil.which("bwrap") or "bubblewrap", ""

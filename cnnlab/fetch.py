@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cnnlab._progress import Line
 
+SHIPPED = Path(__file__).parent.parent / "data"  # what comes with the repository
 TIMEOUT = 15  # seconds without a byte before a download gives up
 _BLOCK = 1 << 20
 

@@ -11,13 +11,10 @@ may not: a ring that is cut is a U.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
-
-from cnnlab import fetch
 
 OVERSAMPLING = 4  # outlines are drawn this much larger, then averaged down
 OCTAVES = (2, 4, 9, 18)  # cells across the picture of each layer of ground noise
@@ -26,9 +23,6 @@ STRETCH = 0.12  # largest relative change of one axis of a shape
 NUM_LINES = 4
 MIN_CONTRAST = 90.0  # RGB distance of a shape's colour from its ground's mean
 CHUNK = 256  # images made at a time: bounds the memory
-
-WEIGHTS = Path(__file__).parent.parent / "data" / "narrow_vgg16.npz"
-WEIGHTS_SHA256 = "693782796d1269eeb060a4452f2bdb4cfc368ead5a0b9c31286812193657cc98"
 
 
 class Shapes(NamedTuple):
@@ -206,51 +200,3 @@ def _turn(angle: float) -> np.ndarray:
 
 def _average_down(canvas: Image.Image) -> np.ndarray:
     return np.asarray(canvas.reduce(OVERSAMPLING), "float32") / 255
-
-
-def pretrained_vgg16(
-    input_shape: tuple[int, int, int] = (64, 64, 3), *, include_top: bool = False
-):
-    """Return VGG16 at an eighth of its width, trained on `SOURCE_CLASSES`.
-
-    The offline stand-in for VGG16 with ImageNet weights: the same layers under the
-    same names, 230,568 parameters instead of 14,714,688, and the same preprocessing:
-    RGB in [0, 255] through `keras.applications.vgg16.preprocess_input`, once. With
-    `include_top` a global average pooling and a softmax over `SOURCE_CLASSES` follow.
-    data/make_narrow_vgg16.py made the weights; data/narrow_vgg16.json has figures.
-
-    Returns:
-        A `keras.Model` from images `(batch, height, width, 3)`, at least 32 a side, to
-        maps `(batch, height // 32, width // 32, 64)`, or to probabilities
-        `(batch, 15)`.
-
-    Raises:
-        FileNotFoundError: if the weights are not there.
-        ValueError: if they are damaged, or the images are too small.
-    """
-    import keras
-
-    from cnnlab import models
-
-    arrays = _weights()
-    model = models.vgg16(input_shape, include_top=False, width=1 / 8)
-    if include_top:
-        x = keras.layers.GlobalAveragePooling2D(name="pool")(model.output)
-        top = keras.layers.Dense(15, activation="softmax", name="predictions")
-        model = keras.Model(model.input, top(x), name=model.name)
-    for layer in model.layers:
-        if layer.weights:
-            names = f"{layer.name}/kernel", f"{layer.name}/bias"
-            layer.set_weights([arrays[name] for name in names])
-    return model
-
-
-def _weights() -> dict[str, np.ndarray]:
-    if not WEIGHTS.exists():
-        raise FileNotFoundError(
-            f"The weights of the narrow VGG16 are not at {WEIGHTS}. They come with the "
-            "course's repository: install cnnlab from there, with `pip install -e .`"
-        )
-    fetch.check(WEIGHTS, WEIGHTS_SHA256)
-    with np.load(WEIGHTS, allow_pickle=False) as file:
-        return dict(file)

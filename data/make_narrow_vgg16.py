@@ -24,6 +24,7 @@ import numpy as np
 from keras import layers
 
 from cnnlab import fetch, models, shapes
+from cnnlab.models.pretrained import WEIGHTS, narrow_vgg16
 
 EPOCHS = 12
 IMAGES = 16_000
@@ -57,8 +58,8 @@ def train() -> None:
         x = preprocess(data.x)
         history = model.fit(x, data.y, batch_size=BATCH, verbose=0).history
         print(f"epoch {epoch + 1}: accuracy {history['accuracy'][0]:.3f}", flush=True)
-    np.savez(shapes.WEIGHTS, **folded(model))
-    print("sha256", fetch.sha256(shapes.WEIGHTS))
+    np.savez(WEIGHTS, **folded(model))
+    print("sha256", fetch.sha256(WEIGHTS))
 
 
 def classifier(num_classes: int) -> keras.Model:
@@ -93,7 +94,7 @@ def measure() -> None:
         "title": "narrow VGG16",
         "origin": "trained by data/make_narrow_vgg16.py on cnnlab.shapes",
         "licence": "MIT",
-        "files": {shapes.WEIGHTS.name: {"sha256": fetch.sha256(shapes.WEIGHTS)}},
+        "files": {WEIGHTS.name: {"sha256": fetch.sha256(WEIGHTS)}},
         "source_classes": shapes.SOURCE_CLASSES,
         "target_classes": shapes.TARGET_CLASSES,
         "measured": "source: on 2,000 new pictures; target: on 1,000, learnt from "
@@ -101,13 +102,13 @@ def measure() -> None:
         "source_accuracy": source_accuracy(),
         "target_accuracy": target_accuracy(),
     }
-    path = shapes.WEIGHTS.with_suffix(".json")
+    path = WEIGHTS.with_suffix(".json")
     path.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def source_accuracy() -> dict[str, float]:
     """On 2,000 new pictures of the source classes, for each way to preprocess."""
-    model = shapes.pretrained_vgg16(include_top=True)
+    model = narrow_vgg16(include_top=True)
     data = shapes.make(2000, classes=shapes.SOURCE_CLASSES, seed=TEST_SEED)
     return {
         name: score(model, convention(data.x), data.y)
@@ -143,7 +144,7 @@ def target_accuracy() -> dict[str, dict[str, list[float]]]:
 
 def head(convention):
     def way(data, test) -> float:
-        base = pooled(shapes.pretrained_vgg16())
+        base = pooled(narrow_vgg16())
         x, x_test = (base.predict(convention(d.x), verbose=0) for d in (data, test))
         return score(linear_head(x, data.y), x_test, test.y)
 
@@ -151,7 +152,7 @@ def head(convention):
 
 
 def fine_tuned(data, test) -> float:
-    base = pooled(shapes.pretrained_vgg16())
+    base = pooled(narrow_vgg16())
     x, x_test = (preprocess(d.x) for d in (data, test))
     top = linear_head(base.predict(x, verbose=0), data.y)
     model = keras.Model(base.input, top(base.output))

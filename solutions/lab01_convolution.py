@@ -41,7 +41,7 @@ import numpy as np
 from sklearn.datasets import load_sample_image
 
 from cnnlab import arithmetic, ops, plots, train
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise
+from cnnlab.teaching.check import Failure, check, close, equal, forbid, recognise
 
 train.seed(0)
 LIBRARIES = ("np.convolve", "np.correlate", "scipy", "keras", "tensorflow", "cnnlab")

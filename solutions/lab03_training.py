@@ -38,8 +38,8 @@ import numpy as np
 from keras import layers
 
 from cnnlab import data, ops, plots, train
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise
-from cnnlab.probes import fixed_weights, noise, respond, unchanged
+from cnnlab.teaching.check import Failure, check, close, equal, forbid, recognise
+from cnnlab.teaching.probes import fixed_weights, noise, respond, unchanged
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"

@@ -39,9 +39,10 @@ import numpy as np
 from keras import layers
 
 from cnnlab import arithmetic, data, models, plots, train
-from cnnlab.checks import Failure, check, close, equal, forbid, to_numpy
-from cnnlab.checks.diagnosis import same_network
-from cnnlab.checks.training import (
+from cnnlab.teaching.check import Failure, check, close, equal, forbid, to_numpy
+from cnnlab.teaching.networks import same_network
+from cnnlab.teaching.probes import as_probabilities, behaviour, noise, respond
+from cnnlab.teaching.training import (
     asked_of_fit,
     class_numbers,
     cross_entropy,
@@ -49,7 +50,6 @@ from cnnlab.checks.training import (
     pairs,
     sound_training,
 )
-from cnnlab.probes import as_probabilities, behaviour, noise, respond
 
 train.seed(0)
 

@@ -41,7 +41,6 @@ import numpy as np
 from keras import layers
 
 from cnnlab import blocks, data, models, plots, train
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 from cnnlab.checks.residual import (
     planned,
     sound_network,
@@ -50,7 +49,16 @@ from cnnlab.checks.residual import (
     sound_shortcut,
     tried,
 )
-from cnnlab.probes import behaviour, fixed_weights
+from cnnlab.teaching.check import (
+    Failure,
+    check,
+    close,
+    equal,
+    forbid,
+    recognise,
+    to_numpy,
+)
+from cnnlab.teaching.probes import behaviour, fixed_weights
 
 train.seed(0)
 

@@ -38,7 +38,6 @@ import tensorflow as tf
 from keras import layers
 
 from cnnlab import augment, data, plots, train
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
 from cnnlab.checks.augmentation import (
     box_statistics,
     changes_predictions,
@@ -53,6 +52,15 @@ from cnnlab.checks.augmentation import (
     shade,
     shades,
     verdict,
+)
+from cnnlab.teaching.check import (
+    Failure,
+    check,
+    close,
+    equal,
+    forbid,
+    recognise,
+    to_numpy,
 )
 
 train.seed(0)

@@ -44,14 +44,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cnnlab import data, models, plots, shapes, train
-from cnnlab.checks import Failure, check, close, equal, forbid, recognise, to_numpy
-from cnnlab.checks.diagnosis import same_network
 from cnnlab.checks.freezing import ids, sound_assembly, thaw, toy, trained_layers
 from cnnlab.checks.grad_cam import cam_toy, sound_grad_cam
-from cnnlab.checks.training import class_numbers, judged
-from cnnlab.checks.training import pairs as match
 from cnnlab.checks.transfer import phases, sound_transfer
-from cnnlab.probes import respond, unchanged
+from cnnlab.teaching.check import (
+    Failure,
+    check,
+    close,
+    equal,
+    forbid,
+    recognise,
+    to_numpy,
+)
+from cnnlab.teaching.networks import same_network
+from cnnlab.teaching.probes import respond, unchanged
+from cnnlab.teaching.training import class_numbers, judged
+from cnnlab.teaching.training import pairs as match
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"
@@ -269,7 +277,7 @@ def load_base(weights, size):
 @check
 def the_base_is_trained():
     """load_base() gives trained convolutions without the old classifier."""
-    model, right = load_base("shapes", 96), shapes.pretrained_vgg16((96, 96, 3))
+    model, right = load_base("shapes", 96), models.narrow_vgg16((96, 96, 3))
     if not isinstance(model, keras.Model):
         raise Failure(f"load_base must return a keras.Model, not {type(model)}.")
     if len(model.output_shape) != 4:
@@ -507,7 +515,7 @@ kind = str(to_numpy(preprocess(given)).dtype)
 prediction = "best ... worst"
 
 # %% tags=["not-graded"]
-old = shapes.pretrained_vgg16(include_top=True)
+old = models.narrow_vgg16(include_top=True)
 asked = shapes.make(
     train.budget(smoke=30, cpu=600, gpu=2000), classes=shapes.SOURCE_CLASSES, seed=9
 )

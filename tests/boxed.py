@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import cnnlab
-from cnnlab.grading.box import IsolationError
-from cnnlab.grading.warm import open_kernels
+from cnnlab.grading.sandbox.bubblewrap import IsolationError
+from cnnlab.grading.sandbox.pool import open_kernels
 
 SECONDS = 60  # for one cell; a busy machine is slow
 THREAD_BOMB = """

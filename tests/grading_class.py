@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cnnlab import lab as labs
-from cnnlab.grading.results import (
+from cnnlab.grading.judge.results import (
     FAILED,
     GRADED,
     NOT_ATTEMPTED,
@@ -16,6 +15,7 @@ from cnnlab.grading.results import (
     Result,
     WrittenAnswer,
 )
+from cnnlab.teaching import source as labs
 
 _EXERCISE = """\
 # %% exercise="{name}" points={points}

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from cnnlab import _names
-from cnnlab.lab import Lab
+from cnnlab.teaching.names import flow
+from cnnlab.teaching.source import Lab
 
 _DEFINING = ("code", "exercise", "holdout")
 
@@ -20,7 +20,7 @@ def part(lab: Lab, exercises: Collection[str]) -> Lab:
     for cell in reversed(lab.cells):
         if cell.kind in ("text", "question"):
             continue
-        defines, uses = _names.flow(cell.source)
+        defines, uses = flow(cell.source)
         own = cell.name in exercises or cell.kind == "holdout"
         if own or (cell.kind in _DEFINING and defines & wanted):
             kept.append(cell if own else replace(cell, kind="code"))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cnnlab.checks import Failure
 from cnnlab.checks.freezing import sound_assembly, thaw, toy, trained_layers
+from cnnlab.teaching.check import Failure
 
 
 def assemble(base, head):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlab.checks import Failure
 from cnnlab.checks.grad_cam import SIZE, cam_toy, sound_grad_cam
+from cnnlab.teaching.check import Failure
 
 
 def heat_by_differences(base, head, x, label, layer, relu=True):

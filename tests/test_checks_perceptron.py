@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cnnlab import ops
-from cnnlab.checks import Failure, _perceptron_slips
+from cnnlab.checks import _perceptron_slips
 from cnnlab.checks.perceptron import sound_backward, sound_forward
+from cnnlab.teaching.check import Failure
 
 FORWARD = """
 def forward(x, W, b, phi):

@@ -6,8 +6,9 @@ import keras
 import pytest
 
 from cnnlab import blocks, models
-from cnnlab.checks import Failure, _residual_slips
+from cnnlab.checks import _residual_slips
 from cnnlab.checks import residual as residual_checks
+from cnnlab.teaching.check import Failure
 
 SIZES = (residual_checks.SAME, residual_checks.SMALLER, residual_checks.WIDER)
 RESIDUAL = partial(_residual_slips.residual, shortcut=_residual_slips.shortcut_b)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnnlab.checks import Failure
 from cnnlab.checks.sgd import RATE, sound_sgd_epoch, watch_epoch
+from cnnlab.teaching.check import Failure
 
 SGD = """
 def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):

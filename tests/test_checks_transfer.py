@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cnnlab import models, shapes
-from cnnlab.checks import Failure
+from cnnlab import models
 from cnnlab.checks.freezing import toy
 from cnnlab.checks.transfer import phases, sound_transfer
+from cnnlab.teaching.check import Failure
 
 SPARSE = "sparse_categorical_crossentropy"
 
@@ -108,7 +108,7 @@ def test_a_function_that_trains_nothing_is_told():
 
 def test_vgg16_with_our_weights_is_the_narrow_one():
     ours = models.vgg16((64, 64, 3), weights="shapes", include_top=False)
-    same = shapes.pretrained_vgg16()
+    same = models.narrow_vgg16()
     for one, two in zip(ours.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert models.vgg16((64, 64, 3), weights="shapes").output_shape == (None, 15)

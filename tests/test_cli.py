@@ -8,8 +8,9 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from cnnlab import cli, lab
-from cnnlab.grading import journal
+from cnnlab import cli
+from cnnlab.grading.report import journal
+from cnnlab.teaching import source as labs
 
 TINY = Path(__file__).parent / "labs" / "lab00_tiny.py"
 
@@ -30,11 +31,11 @@ def folders(tmp_path):
 def handed_in(tmp_path):
     folder = tmp_path / "handed_in"
     folder.mkdir()
-    source = lab.read(TINY)
-    solved = lab.solved(source)
+    source = labs.read(TINY)
+    solved = labs.solved(source)
     solved.cells = [c for c in solved.cells if "seed = 0" not in c.source]
     nbformat.write(solved, folder / "ada.ipynb")
-    nbformat.write(lab.student(source), folder / "cleo.ipynb")
+    nbformat.write(labs.student(source), folder / "cleo.ipynb")
     return folder
 
 

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cnnlab import cli, demo, lab
+from cnnlab import cli, demo
+from cnnlab.teaching import source as labs
 
 pytestmark = pytest.mark.xdist_group("demo")  # one class, graded once
 SOURCE = cli.ROOT / "solutions" / f"{demo.LAB}.py"
@@ -13,7 +14,7 @@ SOURCE = cli.ROOT / "solutions" / f"{demo.LAB}.py"
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    source = lab.read(SOURCE)
+    source = labs.read(SOURCE)
     demo.make_class(source, out / "class")
     executor = ThreadPoolExecutor(2)
     with cli.open_kernels(sandbox=False) as processes:
@@ -42,7 +43,7 @@ def test_right_answers_get_full_marks_and_no_answers_none(results):
 
 
 def test_half_of_the_answers_get_their_own_points(results):
-    source = lab.read(SOURCE)
+    source = labs.read(SOURCE)
     first_half = list(source.points.values())[: len(source.points) // 2]
     assert results["ben_half_done"].points == sum(first_half)
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from cnnlab import models, shapes
-from cnnlab.probes import unchanged
+from cnnlab.teaching.probes import unchanged
 
 pytestmark = pytest.mark.xdist_group("lab09")  # trained once
 SEEDS, SPARSE = (0, 1, 2), "sparse_categorical_crossentropy"

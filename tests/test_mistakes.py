@@ -15,11 +15,11 @@ import nbformat
 import pytest
 from parts import dependents, part
 
-from cnnlab import lab
-from cnnlab.grading.grade import grade
-from cnnlab.grading.reference import make_reference
-from cnnlab.grading.submissions import File, Submission
-from cnnlab.grading.warm import open_kernels
+from cnnlab.grading.handin.submissions import File, Submission
+from cnnlab.grading.judge.grade import grade
+from cnnlab.grading.judge.reference import make_reference
+from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.teaching import source as labs
 
 HERE = Path(__file__).parent
 SOLUTIONS = HERE.parent / "solutions"
@@ -62,11 +62,11 @@ CASES = list(_cases())
 
 
 @cache
-def _solved(name: str) -> lab.Lab:
-    return lab.read(SOLUTIONS / f"{name}.py")
+def _solved(name: str) -> labs.Lab:
+    return labs.read(SOLUTIONS / f"{name}.py")
 
 
-def _patched(case: Case) -> lab.Lab:
+def _patched(case: Case) -> labs.Lab:
     """The lab with another answer; every old text stands in its answers once."""
     solved = _solved(case.lab)
     cells = {cell.id: cell for cell in solved.cells}
@@ -84,7 +84,7 @@ def _patched(case: Case) -> lab.Lab:
     return replace(solved, cells=tuple(cells.values()))
 
 
-def _concerned(case: Case, patched: lab.Lab) -> set[str]:
+def _concerned(case: Case, patched: labs.Lab) -> set[str]:
     """What to grade: the exercise named, those edited; in a wide case their users."""
     original = {cell.id: cell for cell in _solved(case.lab).cells}
     edited = {c.name for c in patched.cells if c != original[c.id]}
@@ -92,8 +92,8 @@ def _concerned(case: Case, patched: lab.Lab) -> set[str]:
     return {case.exercise} | edited | (users if case.wide else set())
 
 
-def _handed_in(patched: lab.Lab, folder: Path) -> Submission:
-    notebook = lab.solved(patched)
+def _handed_in(patched: labs.Lab, folder: Path) -> Submission:
+    notebook = labs.solved(patched)
     hidden = ("probe", "holdout")
     notebook.cells = [c for c in notebook.cells if c.metadata.cnnlab.kind not in hidden]
     path = folder / f"{patched.name}.ipynb"

@@ -9,6 +9,7 @@ from keras import layers
 from sklearn.linear_model import LogisticRegression
 
 from cnnlab import shapes
+from cnnlab.models import pretrained
 
 
 def preprocess(x):
@@ -17,15 +18,17 @@ def preprocess(x):
 
 @pytest.fixture(scope="module")
 def base():
-    return shapes.pretrained_vgg16()
+    return pretrained.narrow_vgg16()
 
 
 def test_its_facts_are_written_down():
-    facts = json.loads(shapes.WEIGHTS.with_suffix(".json").read_text())
-    assert facts["files"][shapes.WEIGHTS.name]["sha256"] == shapes.WEIGHTS_SHA256
+    facts = json.loads(pretrained.WEIGHTS.with_suffix(".json").read_text())
+    assert (
+        facts["files"][pretrained.WEIGHTS.name]["sha256"] == pretrained.WEIGHTS_SHA256
+    )
     assert tuple(facts["source_classes"]) == shapes.SOURCE_CLASSES
     assert tuple(facts["target_classes"]) == shapes.TARGET_CLASSES
-    assert shapes.WEIGHTS.stat().st_size < 1.5e6
+    assert pretrained.WEIGHTS.stat().st_size < 1.5e6
 
 
 def test_it_has_the_layers_of_vgg16(base):
@@ -42,14 +45,14 @@ def test_it_has_the_layers_of_vgg16(base):
 
 
 def test_it_takes_other_sizes_of_image(base):
-    larger = shapes.pretrained_vgg16((96, 128, 3))
+    larger = pretrained.narrow_vgg16((96, 128, 3))
     assert larger.output_shape == (None, 3, 4, 64)
     for one, two in zip(base.get_weights(), larger.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_it_knows_its_classes_only_when_preprocessed_right():
-    model = shapes.pretrained_vgg16(include_top=True)
+    model = pretrained.narrow_vgg16(include_top=True)
     data = shapes.make(150, classes=shapes.SOURCE_CLASSES, seed=77)
     rows = model.predict(preprocess(data.x), verbose=0)
     np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-5)
@@ -93,16 +96,16 @@ def small_cnn():
 
 
 def test_missing_weights_say_where_to_get_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(shapes, "WEIGHTS", tmp_path / "none.npz")
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path / "none.npz")
     with pytest.raises(FileNotFoundError, match="none.npz.*pip install -e"):
-        shapes.pretrained_vgg16()
+        pretrained.narrow_vgg16()
 
 
 def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     path = tmp_path / "narrow_vgg16.npz"
-    content = bytearray(shapes.WEIGHTS.read_bytes())
+    content = bytearray(pretrained.WEIGHTS.read_bytes())
     content[500_000] ^= 1
     path.write_bytes(content)
-    monkeypatch.setattr(shapes, "WEIGHTS", path)
+    monkeypatch.setattr(pretrained, "WEIGHTS", path)
     with pytest.raises(ValueError, match="sha256"):
-        shapes.pretrained_vgg16()
+        pretrained.narrow_vgg16()

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from cnnlab import augment as library
-from cnnlab.checks import to_numpy
+from cnnlab.teaching.check import to_numpy
 
 SIDE = 33  # of the pictures below: odd, so that there is a pixel in the middle
 STEP = 4  # pixels from the middle to where slopes are measured

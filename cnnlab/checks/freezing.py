@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from cnnlab.checks import Failure, to_numpy
+from cnnlab.teaching.check import Failure, to_numpy
 
 
 def toy(seed: int = 0) -> SimpleNamespace:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from cnnlab.checks import Failure, close, equal, recognise, to_numpy
+from cnnlab.teaching.check import Failure, close, equal, recognise, to_numpy
 
 SIZE = (16, 24)
 

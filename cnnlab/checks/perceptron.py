@@ -7,8 +7,9 @@ layer, in dicts: `W[k]` `(units, inputs)`, `b[k]` `(units,)`, `a[k]` and `h[k]`
 
 from collections.abc import Callable
 
-from cnnlab.checks import Failure, _perceptron_slips
-from cnnlab.checks.gradients import same_gradients
+from cnnlab.checks import _perceptron_slips
+from cnnlab.teaching.check import Failure
+from cnnlab.teaching.gradients import same_gradients
 
 # Layers and a batch of one size, where no mistake ends in an error of shapes, so that
 # the values can tell what is wrong; then others.

@@ -11,9 +11,9 @@ from functools import partial
 import keras
 import numpy as np
 
-from cnnlab.checks import Failure, to_numpy
 from cnnlab.checks import _residual_slips as twins
-from cnnlab.probes import describe, fixed_weights
+from cnnlab.teaching.check import Failure, to_numpy
+from cnnlab.teaching.probes import describe, fixed_weights
 
 Block = Callable  # (x, filters, strides) -> x
 Slips = Mapping[str, tuple]  # what is wrong -> the hint, and a block that does that

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cnnlab.checks import Failure
-from cnnlab.checks.gradients import same_gradients
+from cnnlab.teaching.check import Failure
+from cnnlab.teaching.gradients import same_gradients
 
 RATE = 0.25
 _STEP_HINTS = (

@@ -7,9 +7,9 @@ from unittest.mock import patch
 import keras
 import numpy as np
 
-from cnnlab.checks import Failure, to_numpy
 from cnnlab.checks.freezing import ids, toy
-from cnnlab.checks.training import arrays, held_out, judged, pairs
+from cnnlab.teaching.check import Failure, to_numpy
+from cnnlab.teaching.training import arrays, held_out, judged, pairs
 
 RECOMPILE = (
     "Keras takes down what is trainable when it compiles, up to the first fit.",

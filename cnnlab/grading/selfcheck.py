@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cnnlab.grading import kernels
-from cnnlab.grading.submissions import read_notebook
+from cnnlab.grading.handin.submissions import read_notebook
+from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, PlainKernels, Reply
 
 CELL_SECONDS = 600
 
@@ -25,13 +25,13 @@ def run_checks(notebook: Path, tell=lambda text: None) -> list[tuple[str, str, s
             "labs/lab04_lenet_mnist.ipynb."
         )
     rows = []
-    with kernels.PlainKernels() as processes:
-        kernel = processes.start()
+    with PlainKernels() as plain:
+        kernel = plain.start()
         for number, cell in enumerate(cells, 1):
             tell(f"cell {number} of {len(cells)}")
             reply = kernel.execute(cell["source"], CELL_SECONDS)
-            if reply.status == kernels.DEAD:
-                kernel = processes.start()
+            if reply.status == DEAD:
+                kernel = plain.start()
             if name := _check_name(cell):
                 rows.append((name, *_said(reply)))
         kernel.close()
@@ -44,11 +44,11 @@ def _check_name(cell: dict) -> str:
     return str(ours.get("name")) if is_check else ""
 
 
-def _said(reply: kernels.Reply) -> tuple[str, str]:
+def _said(reply: Reply) -> tuple[str, str]:
     errors = [o for o in reply.outputs if o["output_type"] == "error"]
-    if reply.status == kernels.OK:
+    if reply.status == OK:
         return "passed", ""
-    if reply.status != kernels.ERROR or not errors:
+    if reply.status != ERROR or not errors:
         return "stopped", reply.error or "it ran too long"
     error = errors[-1]
     verdict = "not attempted" if error["ename"] == "NotAttempted" else "failed"

@@ -7,6 +7,7 @@ num_classes)`. Parameters are `count_params()`, unless called trainable.
     classic     MLP, LeNet-5, AlexNet, VGG
     deep        GoogLeNet, ResNet, MobileNet
     beyond      U-Net, DCGAN, Siamese networks
+    pretrained  VGG with weights: of ImageNet, or our own of shapes
     imagenet    weights trained on ImageNet, checked
 """
 
@@ -18,7 +19,7 @@ from cnnlab.models.beyond import (
     siamese,
     unet,
 )
-from cnnlab.models.classic import alexnet, lenet5, mlp, vgg, vgg16, vgg19, vgg_like
+from cnnlab.models.classic import alexnet, lenet5, mlp, vgg, vgg_like
 from cnnlab.models.deep import (
     googlenet,
     mini_inception,
@@ -31,3 +32,4 @@ from cnnlab.models.deep import (
     resnet152,
     resnet_cifar,
 )
+from cnnlab.models.pretrained import narrow_vgg16, vgg16, vgg19

@@ -6,7 +6,6 @@ import keras
 from keras import layers
 
 from cnnlab import blocks
-from cnnlab.models import imagenet
 from cnnlab.models.ends import Shape, classifier, images, share
 
 ALEXNET = (  # filters, kernel size, split over the GPUs, pooled
@@ -129,42 +128,6 @@ def vgg(
     for dense in ("fc1", "fc2"):
         x = layers.Dense(share(4096, width), activation="relu", name=dense)(x)
     return classifier(inputs, x, num_classes, name)
-
-
-def vgg16(
-    input_shape: Shape = (224, 224, 3),
-    num_classes: int = 1000,
-    *,
-    weights: str | None = None,
-    **options,
-) -> keras.Model:
-    """VGG16, configuration D: 138,357,544 parameters, 14,714,688 without top.
-
-    Args:
-        weights: "imagenet" gives `keras.applications.VGG16`, its weights checked;
-            "shapes" gives our narrow one, `shapes.pretrained_vgg16`, which ships.
-        options: `include_top`, `width` and `batch_norm` as in `vgg`.
-    """
-    if weights == "shapes":
-        from cnnlab import shapes  # it builds on this module
-
-        return shapes.pretrained_vgg16(input_shape, **{"include_top": True, **options})
-    if weights:
-        return imagenet.load("VGG16", weights, input_shape, num_classes, **options)
-    return vgg((2, 2, 3, 3, 3), input_shape, num_classes, **options)
-
-
-def vgg19(
-    input_shape: Shape = (224, 224, 3),
-    num_classes: int = 1000,
-    *,
-    weights: str | None = None,
-    **options,
-) -> keras.Model:
-    """VGG19, configuration E: 143,667,240 parameters. Arguments as `vgg16`."""
-    if weights:
-        return imagenet.load("VGG19", weights, input_shape, num_classes, **options)
-    return vgg((2, 2, 4, 4, 4), input_shape, num_classes, **options)
 
 
 def _pool(x: keras.KerasTensor, kind: str, name: str) -> keras.KerasTensor:

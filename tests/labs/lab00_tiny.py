@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 
-from cnnlab.checks import check, close, equal, forbid
+from cnnlab.teaching.check import check, close, equal, forbid
 
 budget = 3
 

@@ -296,7 +296,7 @@ MISTAKES = [
 VARIANTS = [
     ("counted_up", "count_layers", CONV, "weights = 9 * channels * count\n            rows.append([[size, size, count], weights + count])"),
     ("numpy", "count_layers", POOLED, "rows.append((np.array([size, size, channels]), 0))"),
-    ("own_choice", "load_base", f"return {LOAD}", 'shape = (size, size, 3)\n    if weights == "shapes":\n        return shapes.pretrained_vgg16(shape)\n    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=shape)'),
+    ("own_choice", "load_base", f"return {LOAD}", 'shape = (size, size, 3)\n    if weights == "shapes":\n        return models.narrow_vgg16(shape)\n    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=shape)'),
     ("tensors", "preprocess", READY, 'return keras.ops.flip(keras.ops.cast(images, "float32"), axis=-1) - means'),
     ("stacked", "preprocess", READY, 'red, green, blue = (np.float32(images[..., k]) for k in range(3))\n    return np.stack([blue - means[0], green - means[1], red - means[2]], axis=-1)'),
     ("loop", "preprocess", READY, "ready = np.array(images, 'float32')[..., [2, 1, 0]]\n    for k in range(3):\n        ready[..., k] -= means[k]\n    return ready"),

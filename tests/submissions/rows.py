@@ -12,9 +12,9 @@ from pathlib import Path
 
 import nbformat
 
-from cnnlab import lab
+from cnnlab.teaching import source as labs
 
-TINY = lab.read(Path(__file__).parent.parent / "labs" / "lab00_tiny.py")
+TINY = labs.read(Path(__file__).parent.parent / "labs" / "lab00_tiny.py")
 SIZE = "def output_size(n, k, s=1):\n    return (n - k) // s + 1\n"
 SLIDE = """\
 def correlate(x, kernel):
@@ -61,7 +61,7 @@ def person(id: str, write, said: str) -> None:
 def cells(size=SIZE, slide=SLIDE, why="Because.") -> list[dict]:
     """The student's notebook with these answers; None leaves the stub."""
     answers = {"output_size": size, "correlate": slide, "why_floor": why}
-    found = [dict(c) for c in lab.student(TINY).cells]
+    found = [dict(c) for c in labs.student(TINY).cells]
     for cell in found:
         kind, _, name = cell["id"].partition("-")
         if kind in ("exercise", "question") and answers[name] is not None:
@@ -141,8 +141,8 @@ A_SIZE, A_SLIDE = "exercise-output_size", "exercise-correlate"
 # --- as it should be ---------------------------------------------------------
 
 add("right", one())
-add("solved", files(a__ipynb=nbformat.writes(lab.solved(TINY))))
-add("untouched", files(a__ipynb=nbformat.writes(lab.student(TINY))), NONE)
+add("solved", files(a__ipynb=nbformat.writes(labs.solved(TINY))))
+add("untouched", files(a__ipynb=nbformat.writes(labs.student(TINY))), NONE)
 add("first only", changed(slide=None), (4, 0))
 add("second only", changed(size=None), (0, 6))
 
@@ -475,7 +475,8 @@ forger(
 )
 forger(
     "patches the checks",
-    "import cnnlab.checks as c\nc.check = c.equal = c.close = lambda *a, **k: a[0]",
+    "import cnnlab.teaching.check as c\n"
+    "c.check = c.equal = c.close = lambda *a, **k: a[0]",
     "check = equal = close = forbid = lambda *a, **k: None",
 )
 forger(

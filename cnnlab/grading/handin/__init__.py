@@ -1,0 +1,1 @@
+"""What was handed in: found, read, and rebuilt from our own source."""

@@ -1,0 +1,283 @@
+"""The lab as we wrote it, with the student's answers and helpers put in."""
+
+import ast
+import difflib
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from cnnlab.teaching.names import (
+    SOURCE_LIMIT,
+    defined_names,
+    flow,
+    forbidden_names,
+    meanings,
+    merge,
+    parse,
+    patched_names,
+    used_names,
+)
+from cnnlab.teaching.source import Cell, Lab
+
+LEFT_OUT = "left out"  # the kind of a step that is shown and not run
+_LIKE = 0.6  # similarity from which an unknown cell is an edited one of ours
+_FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell of the notebook that is graded.
+
+    Args:
+        kind: as in `lab.Cell`; or `"helper"` for a cell the student added, `LEFT_OUT`
+            for given code that is not run, since it earns nothing.
+        cell: of the lab source, None for a helper.
+        source: what is run (or shown): the student's for answers and helpers.
+        attempted: whether an answer differs from the stub.
+        is_needed: whether the student's code takes a name that a check defines.
+    """
+
+    kind: str
+    cell: Cell | None
+    source: str
+    attempted: bool = True
+    is_needed: bool = False
+
+
+def graft(lab: Lab, notebook: dict) -> list[Step]:
+    """Our cells in our order, the student's answers in them, helpers in their place.
+
+    Answers are found by cell id, else by the exercise's name in the metadata, else
+    by the names they define. Given cells and checks are ours again, whatever the
+    student's copy says.
+    """
+    cells = notebook["cells"]
+    owners = _owners(lab, cells)
+    for exercise in lab.of_kind("exercise"):
+        _claim_by_definition(exercise, cells, owners)
+    before, after = _places(lab, cells, owners)
+    pairs = [(c, o) for c, o in zip(cells, owners, strict=True) if o]
+    owned = [(c["source"] if o.kind == "question" else _code(c), o) for c, o in pairs]
+    edited = [source for source, owner in owned if _attempted(owner, source)]
+    steps = [_helper(c) for c in after[""]]
+    for cell in lab.cells:
+        steps += [_helper(c) for c in before[cell.id]]
+        mine = [source for source, owner in owned if owner is cell]
+        if cell.kind == "exercise":
+            steps += _answers(cell, mine, edited)
+        elif cell.kind == "question":
+            steps.append(_written(cell, mine))
+        else:
+            steps.append(Step(cell.kind, cell, cell.source))
+        steps += [_helper(c) for c in after[cell.id]]
+    return _leave_out(steps)
+
+
+def _leave_out(steps: list[Step]) -> list[Step]:
+    """Mark given code that earns nothing, unless the student's code takes from it.
+
+    And the checks that it takes from, which are run in any case.
+    """
+    mine = [s for s in steps if s.kind in ("exercise", "helper")]
+    taken = set().union(*(flow(step.source)[1] for step in mine))
+    kept = []
+    for step in reversed(steps):
+        if step.cell and not step.cell.is_graded:
+            defined, needs = flow(step.source)
+            if defined & taken:
+                taken |= needs
+            else:
+                step = replace(step, kind=LEFT_OUT)
+        elif step.kind == "check":
+            step = replace(step, is_needed=bool(flow(step.source)[0] & taken))
+        kept.append(step)
+    return kept[::-1]
+
+
+def _helper(cell: dict) -> Step:
+    return Step("helper", None, cell["source"])
+
+
+def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
+    """For each of the student's cells, the cell of ours it is, or None."""
+    by_id = {c.id: c for c in lab.cells}
+    by_name = {(c.kind, c.name): c for c in lab.of_kind("exercise", "question")}
+    visible = [c for c in lab.cells if c.kind not in ("probe", "holdout")]
+    by_source = {_plain(c.kind, c.stub): c for c in visible}
+    owners = [
+        by_id.get(c["id"])
+        or by_name.get(_claimed(c))
+        or by_source.get(_plain(c["cell_type"], c["source"]))
+        for c in cells
+    ]
+    found = {o.id for o in owners if o}
+    missing = [c for c in visible if c.id not in found]
+    last = None
+    for i, cell in enumerate(cells):
+        if owners[i] is None:
+            owners[i] = _guess(cell, missing, last)
+            missing = [c for c in missing if c is not owners[i]]
+        last = owners[i] or last
+    return owners
+
+
+def _claimed(cell: dict) -> tuple[str, str]:
+    ours = cell["metadata"].get("cnnlab")
+    ours = ours if isinstance(ours, dict) else {}
+    return str(ours.get("kind")), str(ours.get("name"))
+
+
+def _guess(cell: dict, missing: list[Cell], last: Cell | None) -> Cell | None:
+    """Whose cell it is that lost its id: an edited given cell, a written answer."""
+    if cell["cell_type"] == "code":
+        ours = {c.source: c for c in missing if c.kind in ("code", "check")}
+        alike = difflib.get_close_matches(cell["source"], ours, 1, _LIKE)
+        return ours[alike[0]] if alike else None
+    text = _plain("text", cell["source"])
+    for question in missing:
+        prompt = question.stub.removesuffix("*Your answer here.*")
+        if question.kind == "question" and _plain("text", prompt) in text:
+            return question
+    below_question = last is not None and last.kind == "question"
+    return last if below_question and text else None
+
+
+def _claim_by_definition(exercise: Cell, cells: list[dict], owners: list) -> None:
+    """Give an unanswered exercise the cells of nobody that define its names."""
+    mine = [c for c, o in zip(cells, owners, strict=True) if o is exercise]
+    if any(_attempted(exercise, _code(c)) for c in mine):
+        return
+    for i, cell in enumerate(cells):
+        if owners[i] is None and _defines(_code(cell), exercise):
+            owners[i] = exercise
+
+
+def _defines(source: str, exercise: Cell) -> bool:
+    names = _official(exercise)
+    return bool(names) and names <= defined_names(source)
+
+
+def _official(exercise: Cell) -> set[str]:
+    """The names an exercise asks for."""
+    return defined_names(exercise.stub) or defined_names(exercise.source)
+
+
+def _places(lab: Lab, cells: list[dict], owners: list):
+    """The student's own cells, by the id of the cell of ours they follow or precede.
+
+    Where the student moved an answer, its helpers right above go with it.
+    """
+    order = {c.id: i for i, c in enumerate(lab.cells)}
+    before, after = defaultdict(list), defaultdict(list)
+    for i, cell in enumerate(cells):
+        if owners[i] or cell["cell_type"] != "code" or not cell["source"].strip():
+            continue
+        above = [o for o in owners[:i] if o]
+        near = above[-2:] if above and above[-1].kind == "exercise" else above[-1:]
+        anchor = max((o.id for o in near), key=order.__getitem__, default="")
+        below = next((o for o in owners[i:] if o), None)
+        if (
+            below
+            and below.kind == "exercise"
+            and order[below.id] < order.get(anchor, 0)
+        ):
+            before[below.id].append(cell)
+        else:
+            after[anchor].append(cell)
+    return before, after
+
+
+def _answers(exercise: Cell, mine: list[str], edited: list[str]) -> list[Step]:
+    """The answer as one step per cell it was split into; untouched copies dropped.
+
+    An answer merged into another cell of ours is that whole cell, run once more.
+    """
+    tried = [source for source in mine if _attempted(exercise, source)]
+    if not tried:
+        stub = _statements(exercise.stub)
+        merged = [source for source in edited if _defines(source, exercise)]
+        tried = [source for source in merged if not stub <= _statements(source)]
+    if not tried:
+        source = next(filter(str.strip, mine), exercise.stub)
+        return [Step("exercise", exercise, source, attempted=False)]
+    return [Step("exercise", exercise, source) for source in tried]
+
+
+def _statements(source: str) -> set[str]:
+    tree = parse(source)
+    return {_dump(node) for node in tree.body} if tree else set()
+
+
+def _written(question: Cell, mine: list[str]) -> Step:
+    tried = [source for source in mine if _attempted(question, source)]
+    if not tried:
+        return Step("question", question, question.stub, attempted=False)
+    return Step("question", question, "\n\n".join(tried))
+
+
+def _attempted(cell: Cell, source: str) -> bool:
+    plain = _plain(cell.kind, source)
+    return plain not in (_plain(cell.kind, ""), _plain(cell.kind, cell.stub))
+
+
+def _code(cell: dict) -> str:
+    """The source to run; of an answer turned to Markdown, what stands in fences."""
+    fenced = cell["cell_type"] != "code" and _FENCED.findall(cell["source"])
+    return "\n".join(fenced) if fenced else cell["source"]
+
+
+@lru_cache(512)
+def _plain(kind: str, source: str) -> str:
+    """Source without what an editor may change: white space, and comments in code."""
+    tree = None if kind in ("text", "question", "markdown") else parse(source)
+    return tree and _dump(tree) or "".join(source.split())
+
+
+def _dump(tree: ast.AST) -> str:
+    try:
+        return ast.dump(tree)
+    except RecursionError:
+        return ""
+
+
+def forbidden(steps: list[Step]) -> dict[str, list[str]]:
+    """By exercise, the names that its answer may not use and does.
+
+    Helpers it calls count as part of it; what another exercise asks for does not.
+    Giving a name of our package another meaning, anywhere, counts for all.
+    """
+    rules = {s.cell.name: s.cell for s in steps if s.kind == "exercise"}
+    rules = {name: c for name, c in rules.items() if c.options.get("forbid")}
+    if not rules:
+        return {}
+    known = merge(*(meanings(s.source) for s in steps))
+    patched = {
+        f"changing {name}"
+        for step in steps
+        if step.kind in ("exercise", "helper")
+        for name in patched_names(step.source, known)
+    }
+    offers = []  # what a cell of the student offers to others, beside official answers
+    for step in steps:
+        if step.kind in ("exercise", "helper"):
+            official = _official(step.cell) if step.cell else set()
+            offers.append((step, defined_names(step.source) - official))
+    found = {name: _used(cell, offers, known) for name, cell in rules.items()}
+    return {name: sorted(used | patched) for name, used in found.items()}
+
+
+def _used(exercise: Cell, offers: list, known: dict) -> set[str]:
+    wanted, waiting, found = _official(exercise), list(offers), set()
+    while True:
+        mine = [o for o in waiting if o[0].cell is exercise or wanted & o[1]]
+        if not mine:
+            return found
+        waiting = [o for o in waiting if o not in mine]
+        for step, _ in mine:
+            if len(step.source) > SOURCE_LIMIT:
+                found.add(f"more than {SOURCE_LIMIT:,} characters")
+            found |= set(
+                forbidden_names(step.source, exercise.options["forbid"], known)
+            )
+            wanted = wanted | used_names(step.source)

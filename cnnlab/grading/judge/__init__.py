@@ -1,0 +1,1 @@
+"""Whether it is right: what the solution says, and what it is worth."""

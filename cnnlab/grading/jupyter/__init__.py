@@ -1,0 +1,1 @@
+"""The warm kernel for Jupyter itself, on the forks of the sandbox."""

@@ -1,0 +1,1 @@
+"""Afterwards: the journal, marks, tables, and pages."""

@@ -1,0 +1,1 @@
+"""A process of a student's code: started, held, asked, ended."""

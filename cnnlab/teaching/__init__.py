@@ -1,0 +1,1 @@
+"""What a lab is made of, whatever its topic: source, checks, probes."""

@@ -1,0 +1,156 @@
+"""Checks of a whole network, in words that name the mistake.
+
+A network is judged by what it does under fixed weights, so style does not matter.
+One that does something else is compared with networks that have one typical mistake
+each; the one it equals says what is wrong.
+"""
+
+from functools import partial
+
+import keras
+import numpy as np
+
+from cnnlab.teaching.check import Failure
+from cnnlab.teaching.probes import describe, respond
+
+
+def same_network(build, right, mistakes: dict | None = None, *hints: str) -> None:
+    """Fail unless `build()` gives a classifier that does what that of `right()` does.
+
+    Args:
+        build: the student's function; called twice, since each call must build anew.
+        right: builds a right network, whose layers have telling names.
+        mistakes: what is wrong, such as "with max pooling" -> a function that builds a
+            network with that mistake, or the number of parameters it leads to.
+            Those of `activation_slips` are known without being named.
+        hints: shown after what was found out, simplest first.
+    """
+    name, reference, mistakes = build.__name__, right(), mistakes or {}
+    x = np.random.default_rng(0).random((4, *reference.input_shape[1:]), "float32")
+    try:
+        model, again = build(), build()
+        _check_built(name, model, again)
+        shape = tuple(model(x).shape)
+    except ValueError as error:
+        raise _too_small(error, hints) from None
+    _check_shape(name, model, shape, tuple(reference(x).shape), hints)
+    _check_sizes(name, model, reference, mistakes, hints)
+    received = respond(model, x, classifier=True)
+    if not _alike(received, respond(reference, x)):
+        said = _named(received, x, activation_slips(right) | mistakes)
+        raise Failure(
+            f"{name}() has the right number of weights, but they do something else."
+            f"{said}\n{_read(model)}",
+            "Compare activations, pooling and strides with the table, layer by layer.",
+            *hints,
+        )
+
+
+def activation_slips(right) -> dict:
+    """What is wrong -> a function that builds `right()` with that activation wrong."""
+    layers = [la.name for la in right().layers if getattr(la, "activation", None)]
+    *hidden, last = layers
+
+    def twice(z):
+        return keras.ops.softmax(keras.ops.softmax(z))
+
+    changes = {f"without an activation after {name}": (name, None) for name in hidden}
+    changes["with a sigmoid in place of the softmax"] = (last, "sigmoid")
+    changes["with a ReLU on its output"] = (last, "relu")
+    changes["with the softmax applied twice"] = (last, twice)
+    return {what: partial(_slip, right, *change) for what, change in changes.items()}
+
+
+def _slip(right, layer: str, activation) -> keras.Model:
+    model = right()
+    model.get_layer(layer).activation = keras.activations.get(activation)
+    return model
+
+
+def _alike(received: np.ndarray, wanted: np.ndarray) -> bool:
+    return np.allclose(received, wanted, rtol=1e-3, atol=1e-5)
+
+
+def _named(received: np.ndarray, x: np.ndarray, mistakes: dict) -> str:
+    """Which mistake makes a network respond like this, as a sentence, or nothing."""
+    for what, build in mistakes.items():
+        if callable(build) and _alike(received, respond(build(), x, classifier=True)):
+            return f" It answers like the right network {what}."
+    return ""
+
+
+def _check_built(name: str, model, again) -> None:
+    if not isinstance(model, keras.Model):
+        received = "None" if model is None else type(model).__name__
+        raise Failure(
+            f"{name}() must return a keras.Model. Received: {received}.",
+            "Does the function end with `return`?",
+        )
+    if {id(w) for w in model.weights} & {id(w) for w in again.weights}:
+        raise Failure(
+            f"Two calls of {name}() give networks that share their weights: training "
+            "the second goes on where the first ended.",
+            "Make every layer inside the function.",
+        )
+
+
+def _too_small(error: ValueError, hints: tuple) -> Exception:
+    """What Keras says of a kernel that does not fit, in words; others as they are."""
+    if "negative" not in str(error):
+        return error
+    return Failure(
+        "A map is smaller than the kernel that should slide over it. Keras says:\n"
+        f"{str(error).splitlines()[0]}",
+        "Follow the size from layer to layer: where does it leave your table?",
+        'A convolution loses k - 1 pixels, or none with padding="same".',
+        *hints,
+    )
+
+
+def _check_shape(name: str, model, shape: tuple, wanted: tuple, hints: tuple) -> None:
+    if shape != wanted:
+        raise Failure(
+            f"{name}(): for 4 images the output must have the shape {wanted}, "
+            f"received {shape}.\n{_read(model)}",
+            "Follow the shape from layer to layer with your table.",
+            "A dense layer works on the last axis alone, so the maps must become one "
+            "vector before it: Flatten.",
+            *hints,
+        )
+
+
+def _check_sizes(name: str, model, reference, mistakes: dict, hints: tuple) -> None:
+    """Fail unless the weights have the sizes of the reference's, in any order."""
+    sizes, wanted = _sizes(model), _sizes(reference)
+    if sizes == wanted:
+        return
+    said = [
+        f"So many has a network {m}." for m, n in mistakes.items() if n == sum(sizes)
+    ]
+    for layer in reference.layers:
+        if layer.weights and np.prod(layer.weights[0].shape) not in sizes:
+            said.append(f"No layer has as many weights as {layer.name} should.")
+    raise Failure(
+        f"{name}(): expected {sum(wanted):,} parameters, received {sum(sizes):,}. "
+        f"{said[0] if said else ''}\n{_read(model)}",
+        "Compare each layer's parameters with your table: summary() lists them.",
+        *hints,
+    )
+
+
+def _sizes(model) -> list[int]:
+    return sorted(int(np.prod(w.shape)) for w in model.weights if "seed" not in w.path)
+
+
+def _read(model) -> str:
+    """The layers in one line, as far as they can be read."""
+    words = []
+    for row in describe(model):
+        size = row.get("filters") or row.get("units") or row.get("rate")
+        strides = row.get("strides") if row.get("filters") else None
+        facts = [str(size)] if size else []
+        facts += ["strides"] if strides and np.max(strides) > 1 else []
+        facts += ["same"] if row.get("padding") == "same" else []
+        facts += [row["activation"]] if row["activation"] else []
+        words.append(f"{row['kind']}({', '.join(facts)})" if facts else row["kind"])
+    return f"Read from your layers: {' > '.join(words)}"

@@ -1,0 +1,219 @@
+"""What a network does, seen from outside: the values that checks and grades compare.
+
+Nothing here changes the student's model: weights are put back after every probe.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from cnnlab.teaching.check import to_numpy
+
+
+def describe(model) -> list[dict]:
+    """Layers of a model, nested models unfolded: what they are and what comes out.
+
+    The one place that reads Keras attributes. Keys: `kind` (class name), `name`,
+    `output_shape` (None if Keras does not know it), `params`, `activation` (name or
+    None), and those of `filters, units, kernel_size, strides, padding, pool_size,
+    rate, use_bias, scale` that the layer has.
+    """
+    options = "filters units kernel_size strides padding pool_size rate use_bias scale"
+    rows = []
+    for layer in _leaves(model):
+        activation = getattr(layer, "activation", None)
+        try:
+            shape = tuple(layer.output.shape)
+        except (AttributeError, ValueError, RuntimeError):
+            shape = None
+        row = {
+            "kind": type(layer).__name__,
+            "name": layer.name,
+            "output_shape": shape,
+            "params": layer.count_params() if layer.built else None,
+            "activation": getattr(activation, "__name__", None),
+        }
+        row |= {k: getattr(layer, k) for k in options.split() if hasattr(layer, k)}
+        rows.append(row)
+    return rows
+
+
+def _leaves(model) -> list:
+    """The layers of a model, nested models unfolded."""
+    leaves = []
+    for layer in model.layers:
+        leaves += _leaves(layer) if getattr(layer, "layers", None) else [layer]
+    return leaves
+
+
+@contextmanager
+def unchanged(model):
+    """Give back the model's weights, optimizer state included, on leaving."""
+    values = {id(v): to_numpy(v).copy() for v in _state(model)}
+    try:
+        yield model
+    finally:
+        for variable in _state(model):
+            fresh = np.zeros(variable.shape)  # a metric that the step created
+            variable.assign(values.get(id(variable), fresh))
+
+
+def _state(model) -> list:
+    """Every variable that a call or a training step may change."""
+    state = list(model.variables)
+    if getattr(model, "optimizer", None):
+        state += model.optimizer.variables
+    return state + [v for metric in model.metrics for v in metric.variables]
+
+
+def fixed_weights(model, seed: int = 0) -> None:
+    """Fill every weight from the seed, its role and its number of values.
+
+    Not from its position or layout: two right networks may create their layers in
+    another order, or write the last convolution as a dense layer.
+    """
+    for variable in model.weights:
+        shape = tuple(variable.shape)
+        role = variable.path.rsplit("/", 1)[-1]
+        if role in ("seed_generator_state", "mean", "variance", "count"):
+            continue  # no weights: the last three are what Normalization has seen
+        size = int(np.prod(shape))
+        rng = np.random.default_rng([seed, size, sum(map(ord, _role(role, shape)))])
+        variable.assign(_fill(rng, _role(role, shape), shape, size))
+
+
+def _role(name: str, shape: tuple) -> str:
+    known = ("bias", "gamma", "beta", "moving_mean", "moving_variance")
+    if name in known:
+        return name
+    return "kernel" if len(shape) > 1 else "bias"
+
+
+def _fill(rng, role: str, shape: tuple, size: int) -> np.ndarray:
+    values = rng.standard_normal(size)
+    if role == "kernel":
+        values *= np.sqrt(2 * shape[-1] / size)  # He: 2 / fan_in
+    elif role in ("gamma", "moving_variance"):
+        values = 1 + 0.2 * np.abs(values)
+    else:
+        values *= 0.1
+    return values.reshape(shape).astype("float32")
+
+
+def respond(
+    model, x: np.ndarray, seed: int = 0, *, classifier: bool = False
+) -> np.ndarray:
+    """Outputs `(batch, ...)` for `x` under fixed weights, in inference mode.
+
+    Two ways of writing the same network respond alike; a missing activation does
+    not. An input `Rescaling` layer is undone, a matter of taste; so are logits for
+    probabilities, of a model compiled with `from_logits=True` or of a `classifier`.
+    """
+    model(x[:1])  # builds a subclassed model
+    kinds = [(type(la).__name__, la) for la in _leaves(model)]
+    first, layer = next(pair for pair in kinds if pair[0] != "InputLayer")
+    if first == "Rescaling":
+        x = (x - layer.offset) / layer.scale
+    with unchanged(model):
+        fixed_weights(model, seed)
+        y = to_numpy(model(x, training=False))
+    return as_probabilities(y) if classifier or expects_logits(model) else y
+
+
+def as_probabilities(scores) -> np.ndarray:
+    """Class probabilities `(batch, num_classes)`, or `(batch, 1)` of two classes.
+
+    Rows that are no probabilities, because they do not sum to 1, are logits.
+    """
+    scores = to_numpy(scores)
+    if scores.shape[-1] == 1:  # two classes
+        certain = ((scores >= 0) & (scores <= 1)).all()
+        return scores if certain else 1 / (1 + np.exp(-scores))
+    if (scores >= 0).all() and np.allclose(scores.sum(-1), 1, atol=1e-3):
+        return scores
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def expects_logits(model) -> bool:
+    """Whether the compiled loss says `from_logits=True`."""
+    loss = getattr(model, "loss", None)
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    return bool(
+        config.get("from_logits", config.get("fn_kwargs", {}).get("from_logits"))
+    )
+
+
+def behaviour(model, x: np.ndarray, seed: int = 0, *, classifier: bool = False) -> dict:
+    """What a network does and is, however it was written: the value of a probe.
+
+    Returns: `outputs` as `respond` gives them, `params`, `trainable` (numbers of
+    parameters) and `sizes` (of the weight tensors, sorted).
+    """
+    outputs = respond(model, x, seed, classifier=classifier)
+    sizes = [int(np.prod(w.shape)) for w in model.weights]
+    trainable = [int(np.prod(w.shape)) for w in model.trainable_weights]
+    return {
+        "outputs": outputs,
+        "params": sum(sizes),
+        "trainable": sum(trainable),
+        "sizes": sorted(sizes),
+    }
+
+
+def moved(model, x: np.ndarray, y: np.ndarray) -> list[str]:
+    """Which weights one training step changes, as sorted `"role shape"` strings.
+
+    The model must be compiled. It is trained on the batch once and put back.
+    """
+    return sorted(name for name, change in steps(model, x, y) if change)
+
+
+def steps(model, x: np.ndarray, y: np.ndarray) -> list[tuple[str, float]]:
+    """How far one training step moves each weight: (`"role shape"`, relative change).
+
+    Relative to the weight's norm; infinite for one that was all zeros, as biases are.
+    The model must be compiled; it is put back.
+    """
+    model(x[:1])
+    weights = [w for w in model.weights if "seed_generator" not in w.path]
+    if not model.optimizer.built:  # its slots do not all begin at zero
+        model.optimizer.build(model.trainable_variables)
+    with unchanged(model), _eager(model):
+        before = [to_numpy(w).copy() for w in weights]
+        model.train_on_batch(x, y)
+        return [
+            (f"{w.path.rsplit('/', 1)[-1]} {tuple(w.shape)}", _change(w, old))
+            for w, old in zip(weights, before, strict=True)
+        ]
+
+
+@contextmanager
+def _eager(model):
+    """One step is not worth a graph; the graph of the student's own `fit` stays."""
+    kept = model.run_eagerly
+    model.run_eagerly = True
+    model.make_train_function(force=True)
+    try:
+        yield
+    finally:
+        model.run_eagerly = kept
+        model.make_train_function(force=True)
+
+
+def _change(weight, old: np.ndarray) -> float:
+    moved, size = np.linalg.norm(to_numpy(weight) - old), np.linalg.norm(old)
+    return float(moved / size) if size else float(np.inf if moved else 0)
+
+
+def noise(model, x: np.ndarray, seed: int = 0, copies: int = 1500) -> np.ndarray:
+    """How much the log probabilities for one image vary in training, `(num_classes,)`.
+
+    The standard deviation over many calls, under fixed weights: what dropout does,
+    whatever its masks, known to about 3 %. `x` is that image, with a batch axis of 1.
+    """
+    model(x)
+    with unchanged(model):
+        fixed_weights(model, seed)
+        y = as_probabilities(model(np.repeat(x, copies, axis=0), training=True))
+    return np.log(np.maximum(y, 1e-30)).std(axis=0)

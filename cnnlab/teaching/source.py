@@ -1,0 +1,236 @@
+"""A lab source in, two notebooks out: one for the student, one solved.
+
+`solutions/labNN_topic.py` (jupytext percent format) is the only file edited by
+hand. The kind of a cell is written in its header; solutions/README.md shows all.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from cnnlab.teaching.rules import (
+    NOT_GRADED,
+    OPTIONS,
+    REGION,
+    LabError,
+    check_names,
+    check_not_graded,
+    check_options,
+    check_source,
+    kind_of,
+)
+
+_EXPECTED = "# ->"
+_HEADER = re.compile(r"^# %%( |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a lab source.
+
+    Args:
+        kind: `"text"`, `"code"` (given), or a key of the table in
+            solutions/README.md: exercise, check, probe, question, holdout.
+        name: of the exercise the cell belongs to; empty for text and given code.
+        source: without the cell header.
+        line: of the header in the source file, from 1.
+        id: cell id in both notebooks; the same on every build.
+        options: what else the header says, such as `points` or `compare`.
+        tags: Jupyter's, such as `not-graded`.
+    """
+
+    kind: str
+    name: str
+    source: str
+    line: int
+    id: str
+    options: dict = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether points depend on it: not on given code tagged `not-graded`."""
+        return NOT_GRADED not in self.tags
+
+    @property
+    def stub(self) -> str:
+        """The source with every solution region taken out."""
+        if self.kind == "question":
+            return REGION.sub("", self.source).rstrip() + "\n\n*Your answer here.*"
+        hole = rf'\1raise NotImplementedError("{self.name}")' + "\n"
+        return REGION.sub(hole, self.source).rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab source, read and checked."""
+
+    name: str
+    path: Path
+    metadata: dict
+    cells: tuple[Cell, ...]
+
+    def of_kind(self, *kinds: str) -> list[Cell]:
+        """All cells of these kinds, in order."""
+        return [cell for cell in self.cells if cell.kind in kinds]
+
+    @property
+    def title(self) -> str:
+        return self.metadata.get("title", self.name)
+
+    @property
+    def points(self) -> dict[str, float]:
+        """Points by exercise, marked by the grader, in order of appearance."""
+        return {c.name: c.options["points"] for c in self.of_kind("exercise")}
+
+    @property
+    def written_points(self) -> dict[str, float]:
+        """Points by written question, marked by a person."""
+        return {c.name: c.options["points"] for c in self.of_kind("question")}
+
+
+def read(path: str | Path) -> Lab:
+    """Read and check a lab source. Raises LabError naming file and line."""
+    path = Path(path)
+    if not path.is_file():
+        raise LabError(
+            f"{path}: no such lab source. Expected a file like "
+            "solutions/lab04_lenet_mnist.py."
+        )
+    text = path.read_text(encoding="utf-8")
+    notebook = jupytext.reads(text, fmt="py:percent")
+    lines = [text.count("\n", 0, m.start()) + 1 for m in _HEADER.finditer(text)]
+    if len(lines) != len(notebook.cells):
+        raise LabError(
+            f"{path}:1: {len(notebook.cells)} cells but {len(lines)} `# %%` headers. "
+            "Put all code and text under a header."
+        )
+    cells = _cells(path, notebook.cells, lines)
+    check_names(path, cells)
+    check_not_graded(path, cells)
+    metadata = dict(notebook.metadata.get("cnnlab", {}))
+    return Lab(path.stem, path, metadata, tuple(cells))
+
+
+def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
+    cells, seen = [], {}
+    for node, line in zip(raw, lines, strict=True):
+        metadata = {k: v for k, v in node.metadata.items() if k != "lines_to_next_cell"}
+        tags = tuple(metadata.pop("tags", ()))
+        cell = _cell(f"{path}:{line}", node, metadata, line)
+        stem = "-".join(filter(None, (cell.kind, cell.name)))
+        seen[stem] = seen.get(stem, 0) + 1
+        many = cell.kind not in ("exercise", "question", "holdout")
+        cell_id = f"{stem}-{seen[stem]}" if many else stem
+        cells.append(replace(cell, id=cell_id, tags=tags))
+    return cells
+
+
+def _cell(where: str, node, metadata: dict, line: int) -> Cell:
+    kind = kind_of(where, node.cell_type, metadata)
+    name = metadata.pop(kind, "")
+    if kind in OPTIONS:
+        check_options(where, kind, name, metadata)
+    check_source(where, kind, name, node.source)
+    return Cell(kind, name, node.source, line, "", metadata)
+
+
+def student(lab: Lab) -> nbformat.NotebookNode:
+    """The notebook handed to students: no answers, probes, rubrics or outputs."""
+    kept = [c for c in lab.cells if c.kind not in ("probe", "holdout")]
+    graded: set[str] = set()
+    return _notebook(lab, [_node(lab, c, c.stub, graded) for c in kept])
+
+
+def solved(lab: Lab) -> nbformat.NotebookNode:
+    """The full notebook; outputs only where the source states them (`# -> `)."""
+    nodes, graded = [], set()
+    for cell in lab.cells:
+        source, outputs = _split_expected(cell)
+        if cell.kind in ("probe", "holdout"):
+            source = f"seed = 0  # while grading: secret, new for every run\n{source};"
+        node = _node(lab, cell, source, graded)
+        if cell.kind in ("probe", "holdout"):
+            node.metadata["tags"] = [*cell.tags, cell.kind]
+        if node.cell_type == "code":
+            node.outputs = outputs
+            node.execution_count = 1 if outputs else None  # nbval wants it run
+        nodes.append(node)
+    return _notebook(lab, nodes)
+
+
+def _split_expected(cell: Cell) -> tuple[str, list]:
+    """Trailing `# -> ` lines are the cell's expected printed output (for nbval)."""
+    lines = cell.source.split("\n")
+    count = 0
+    while count < len(lines) and lines[-1 - count].startswith(_EXPECTED):
+        count += 1
+    if cell.kind not in ("code", "check") or not count:
+        return cell.source, []
+    said = (line.removeprefix(_EXPECTED).removeprefix(" ") for line in lines[-count:])
+    text = "".join(f"{line}\n" for line in said)
+    output = nbformat.v4.new_output("stream", name="stdout", text=text)
+    return "\n".join(lines[:-count]).rstrip("\n"), [output]
+
+
+def _node(lab: Lab, cell: Cell, source: str, graded: set[str]):
+    source = _split_expected(replace(cell, source=source))[0]
+    new = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    node = new[cell.kind not in ("text", "question")](source)
+    node.id = cell.id
+    if cell.kind != "text":
+        node.metadata["cnnlab"] = {"kind": cell.kind, "name": cell.name}
+        node.metadata["nbgrader"] = _nbgrader(lab, cell, graded)
+    if cell.tags:
+        node.metadata["tags"] = list(cell.tags)
+    return node
+
+
+def _nbgrader(lab: Lab, cell: Cell, graded: set[str]) -> dict:
+    """nbgrader's schema 3: the first check of an exercise carries its points."""
+    first_check = cell.kind == "check" and cell.name not in graded
+    if first_check:
+        graded.add(cell.name)
+    answer = cell.kind in ("exercise", "question")
+    metadata = {
+        "grade": first_check or cell.kind == "question",
+        "grade_id": cell.id,
+        "locked": not answer,
+        "schema_version": 3,
+        "solution": answer,
+        "task": False,
+    }
+    if metadata["grade"]:
+        metadata["points"] = (lab.points | lab.written_points)[cell.name]
+    return metadata
+
+
+def _notebook(lab: Lab, nodes: list) -> nbformat.NotebookNode:
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {
+        "cnnlab": {"lab": lab.name, "title": lab.title},
+        "kernelspec": kernel,
+        "language_info": {"name": "python"},
+    }
+    notebook = nbformat.v4.new_notebook(cells=nodes, metadata=metadata)
+    notebook.nbformat_minor = 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def build(source: str | Path, labs: str | Path) -> dict[Path, str]:
+    """Both notebooks of a lab source: path -> exact text. Writes nothing.
+
+    Args:
+        source: `solutions/labNN_topic.py`; the solved notebook stands beside it.
+        labs: folder of the student notebook.
+    """
+    lab = read(source)
+    made = {Path(labs): student(lab), lab.path.parent: solved(lab)}
+    return {
+        folder / f"{lab.name}.ipynb": nbformat.writes(notebook) + "\n"
+        for folder, notebook in made.items()
+    }

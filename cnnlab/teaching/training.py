@@ -1,0 +1,247 @@
+"""What a student's training function does, found out almost without training."""
+
+import inspect
+from itertools import islice
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import keras
+import numpy as np
+
+from cnnlab.teaching.check import Failure, to_numpy
+from cnnlab.teaching.probes import as_probabilities, steps
+
+LARGE_STEP = 0.3  # of a kernel's norm, in one training step; healthy is about 0.01
+
+
+def sound_training(train, build) -> None:
+    """Fail unless `train(model, training, validation, epochs, batch_size)` is sound.
+
+    It must compile a classifier of 28x28x1 images for integer labels, and call `fit`
+    as told. Nothing is trained but one step, of a network from `build`.
+    """
+    rng = np.random.default_rng(0)
+    x, y = rng.random((24, 28, 28, 1), "float32"), np.arange(24, dtype="int32") % 10
+    training, validation = (x[:16], y[:16]), (x[16:], y[16:])
+    model = build()
+    asked = asked_of_fit(train, model, training, validation, 3, 8)
+    if asked is None:
+        raise Failure(
+            f"{train.__name__} trains nothing.",
+            "Compile the model, then call train.fit or model.fit.",
+        )
+    if asked["model"] is not model:
+        raise Failure(
+            f"{train.__name__} trains another model than the one it was given.",
+            "Compile and fit the argument; build nothing here.",
+        )
+    _check_images(asked, training, validation)
+    _check_options(train.__name__, asked, epochs=3, batch_size=8)
+    _check_loss(asked["model"], asked["y"], to_numpy(model(x)))
+    _check_step(asked["model"], asked["x"], asked["y"])
+
+
+def asked_of_fit(function, *args) -> dict | None:
+    """What `function(*args)` asks of `Model.fit`, without training; None if nothing.
+
+    Returns:
+        `model`; `x` and `y`, arrays also of a data set that brings both; `validation`,
+        such a pair or None; `epochs`, those of several calls together; `batch_size`;
+        `result`, what the function returned.
+    """
+    calls, signature = [], inspect.signature(keras.Model.fit)
+
+    def fit(*args, **options):
+        call = signature.bind(*args, **options)
+        call.apply_defaults()
+        calls.append(call.arguments)
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        return SimpleNamespace(history={n: [1.0] * calls[-1]["epochs"] for n in names})
+
+    with patch.object(keras.Model, "fit", fit):
+        result = function(*args)
+    if not calls:
+        return None
+    last = calls[-1]
+    x, y, batch_size = arrays(last["x"], last["y"])
+    return {
+        "model": last["self"],
+        "x": x,
+        "y": y,
+        "validation": held_out(last["validation_data"]),
+        "epochs": sum(call["epochs"] for call in calls),
+        "batch_size": last["batch_size"] or batch_size,
+        "result": result,
+    }
+
+
+def arrays(x, y) -> tuple[np.ndarray, np.ndarray, int]:
+    """Inputs, labels and batch size of what `fit` takes; Keras' 32 for arrays."""
+    if y is not None:
+        return to_numpy(x), to_numpy(y), 32
+    batches = [[to_numpy(part) for part in batch[:2]] for batch in islice(x, 1000)]
+    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return x, y, len(batches[0][0])
+
+
+def held_out(given) -> tuple[np.ndarray, np.ndarray] | None:
+    """Inputs and labels of the `validation_data` that `fit` takes, if there are any."""
+    if given is None:
+        return None
+    is_pair = isinstance(given, tuple | list) and hasattr(given[0], "shape")
+    return arrays(*(given[:2] if is_pair else (given, None)))[:2]
+
+
+def judged(model, y, probabilities: np.ndarray) -> dict:
+    """What a compiled classifier's loss and metrics say of predictions.
+
+    Args:
+        y: labels as the model is trained on, integers `(n,)` or one-hot.
+        probabilities: `(n, num_classes)`; given as logits where the loss takes those.
+
+    Returns:
+        `loss`; `takes`, which is "probabilities" or "logits", or "" for a loss that is
+        no cross-entropy of either; `metrics` by name.
+    """
+    true = cross_entropy(y, probabilities)
+    takes, scores = "", np.asarray(probabilities, "float32")
+    loss = _loss(model, y, scores)
+    if abs(loss - true) < 1e-3:
+        takes = "probabilities"
+    elif abs(_loss(model, y, np.log(scores)) - true) < 1e-3:
+        takes, scores, loss = "logits", np.log(scores), true
+    model.reset_metrics()
+    metrics = model.compute_metrics(None, y, scores)
+    model.reset_metrics()
+    metrics = {k: float(v) for k, v in metrics.items() if k != "loss"}
+    return {"loss": float(loss), "takes": takes, "metrics": metrics}
+
+
+def _loss(model, y, scores: np.ndarray) -> float:
+    penalties = sum(float(penalty) for penalty in model.losses)
+    return float(model.compute_loss(y=y, y_pred=scores)) - penalties
+
+
+def class_numbers(y: np.ndarray) -> np.ndarray:
+    """Integer labels `(n,)` from integers or one-hot rows."""
+    return y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1).astype(int)
+
+
+def cross_entropy(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean of -log p of the true class."""
+    return -np.log(probabilities[np.arange(len(y)), class_numbers(y)]).mean()
+
+
+def pairs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """One number for each image with its label, sorted: the same in any order."""
+    flat = np.asarray(x, float).reshape(len(x), -1)
+    return np.sort(flat @ np.linspace(1, 2, flat.shape[1]) * (1 + class_numbers(y)))
+
+
+def _same_pairs(received: tuple, wanted: tuple) -> bool:
+    sizes = [len(part) for part in (*received, *wanted)]
+    return len(set(sizes)) == 1 and np.allclose(pairs(*received), pairs(*wanted))
+
+
+def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
+    if asked["validation"] is None:
+        raise Failure(
+            "Nothing is measured on the validation images while training.",
+            "How else would you see the network learn its images by heart?",
+            "fit(..., validation_data=(images, labels))",
+        )
+    if not _same_pairs(asked["validation"], validation):
+        raise Failure(
+            "validation_data are not the images and labels given for validation.",
+            "Training images say nothing about new ones. And who looks at the test set "
+            "while training chooses by it: it is no judge any more.",
+            "Pass on what the function was given: validation_data=validation",
+        )
+    if not _same_pairs((asked["x"], asked["y"]), training):
+        raise Failure(
+            "fit does not get the training images, each with its own label.",
+            "Pass on what the function was given: training[0] and training[1].",
+        )
+
+
+def _check_options(name: str, asked: dict, **wanted: int) -> None:
+    for option, value in wanted.items():
+        if asked[option] != value:
+            raise Failure(
+                f"{name}, asked for {option}={value}, trains with {asked[option]}.",
+                f"Pass the argument on: fit(..., {option}={option})",
+            )
+    if not isinstance(asked["result"], dict):
+        raise Failure(
+            f"{name} must return a history, a dict of lists. Received: "
+            f"{type(asked['result']).__name__}.",
+            "train.fit returns it; model.fit returns an object that holds it.",
+            "return model.fit(...).history",
+        )
+
+
+def _check_loss(model, y: np.ndarray, outputs: np.ndarray) -> None:
+    """Fail unless the loss is the cross-entropy of what the network puts out."""
+    scores = 2 * np.random.default_rng(1).standard_normal((len(y), 10))
+    p = as_probabilities(scores)
+    said = _judged_or_failure(model, y, p)
+    if not said["takes"]:
+        raise Failure(
+            "The loss is not the cross-entropy of the true class: predictions for "
+            f"which it is {cross_entropy(y, p):.3f} get {said['loss']:.3f}.",
+            "Ten classes, one of them true: the cross-entropy is categorical, not "
+            "binary; a squared error is for regression.",
+            'loss="sparse_categorical_crossentropy"',
+        )
+    are = "probabilities" if (as_probabilities(outputs) == outputs).all() else "logits"
+    if said["takes"] != are:
+        raise Failure(
+            f"The loss takes {said['takes']}, but the network gives {are}: its outputs "
+            f"for the first image sum to {outputs[0].sum():.2f}.",
+            "Either the network ends in a softmax, or the loss applies it "
+            "(from_logits=True): not both, and not neither.",
+            'Dense(10, activation="softmax"), or the loss '
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True).",
+        )
+    _check_metric(said["metrics"], np.mean(p.argmax(-1) == class_numbers(y)))
+
+
+def _judged_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:
+    try:
+        return judged(model, y, p)
+    except Exception as error:  # Keras raises several where labels and loss differ
+        raise Failure(
+            f"Loss or metric cannot be computed for these labels:\n{error}",
+            "The labels are integers, 0 to 9; not one-hot rows of zeros and a one.",
+            "The loss for integer labels is called sparse_categorical_crossentropy.",
+        ) from None
+
+
+def _check_metric(metrics: dict, accuracy: float) -> None:
+    if not any(abs(value - accuracy) < 1e-3 for value in metrics.values()):
+        received = ", ".join(f"{k} {v:.3f}" for k, v in metrics.items()) or "no metric"
+        raise Failure(
+            f"When {accuracy:.3f} of the classes are right, your metric says: "
+            f"{received}.",
+            "Accuracy: the share of images whose largest output is the true class.",
+            'metrics=["accuracy"] (binary_accuracy also counts the nine zeros).',
+        )
+
+
+def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
+    changes = steps(model, x, y)
+    still = [name for name, change in changes if not change]
+    if still:
+        raise Failure(
+            f"One training step leaves {len(still)} of {len(changes)} weights as they "
+            f"were: {', '.join(still)}.",
+            "Is the learning rate 0, or a layer frozen (trainable=False)?",
+        )
+    size = np.median([change for name, change in changes if "kernel" in name])
+    if size > LARGE_STEP:
+        raise Failure(
+            f"One training step changes the weights by {size:.0%} of their size; "
+            "about 1 % is healthy.",
+            "Steps as large as the weights jump over every minimum.",
+            "Lower the learning rate; for Adam, 0.001 to 0.003 is usual here.",
+        )

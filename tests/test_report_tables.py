@@ -1,0 +1,225 @@
+import csv
+import doctest
+import io
+from dataclasses import replace
+
+import pytest
+from grading_class import conv2d, graded, make_lab, pool, small_class, unreadable
+
+from cnnlab.grading.judge.results import PERSON
+from cnnlab.grading.report import files, tables
+from cnnlab.grading.report.tables import (
+    apply_marks,
+    read_marks,
+    safe_cell,
+    write_tables,
+)
+
+EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "a;=1", "a\n=1", "a\r\n@x"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return make_lab(tmp_path_factory.mktemp("solutions"))
+
+
+def table(path, **options):
+    text = path.read_bytes().decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline=""), **options))
+
+
+def test_grades_tell_status_from_score(lab, tmp_path):
+    write_tables(small_class(), lab, tmp_path)
+    assert table(tmp_path / "grades.csv") == [
+        [
+            *("student", "status", "reason", "points", "max", "to mark"),
+            *("conv2d", "pool", "why (written)", "seconds", "isolation"),
+        ],
+        *(
+            line.split("|")
+            for line in (
+                "grace|graded||1.5|9|3|1.5|0||1.2|bubblewrap",
+                "ada|graded||8.5|9|0|4|2|2.5|1.2|bubblewrap",
+                "emmy|graded||0|9|3|0|0||1.2|bubblewrap",
+                "hedy|unreadable|not JSON||9|||||0|none",
+                "sofia|needs a person|2 different notebooks||9|||||0|none",
+            )
+        ),
+    ]
+
+
+def test_exercise_that_needs_a_person_has_no_points_and_no_sum(lab, tmp_path):
+    write_tables([graded("ada", conv2d(PERSON, None), pool())], lab, tmp_path)
+    row = table(tmp_path / "grades.csv")[1]
+    assert row[3:8] == ["", "9", "", "", "2"]
+
+
+def test_points_are_written_as_earned_however_many(lab, tmp_path):
+    result = graded("ada", conv2d("partial", 1.33), pool("partial", 0.67), mark=0.1)
+    write_tables([result], lab, tmp_path)
+    assert table(tmp_path / "grades.csv")[1][3] == "2.1"
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_no_cell_starts_a_formula(lab, tmp_path, text):
+    result = graded(text, reason=text, answer=text, mark=1, account="moodle 1")
+    canvas = replace(result, account="canvas 2")
+    for path in write_tables([result, canvas], lab, tmp_path):
+        for delimiter in ",;\t":  # whatever the spreadsheet's country splits at
+            text_of_file = path.read_bytes().decode("utf-8-sig")
+            lines = csv.reader(io.StringIO(text_of_file), delimiter=delimiter)
+            for cell in (cell for line in lines for cell in line):
+                assert not cell.strip(" \t\r\n\"'").startswith(
+                    ("=", "+", "-", "@")
+                ) or cell.strip(" \t\r\n").startswith("'")
+
+
+@pytest.mark.parametrize("text", ["ada", "x=1", "a-b", "O'Neill", "n'est-ce pas ?"])
+def test_ordinary_text_is_left_alone(text):
+    assert safe_cell(text) == text
+
+
+def test_moodle_gets_participants_with_complete_grades(lab, tmp_path):
+    results = [
+        graded("Ada Lovelace", mark=3, account="moodle 12345"),
+        graded("Emmy Noether", account="moodle 12346"),  # not marked yet
+        unreadable("Hedy Lamarr", account="moodle 12347"),
+        graded("Zoë", conv2d(), pool("partial", 0.5), mark=0, account="moodle 12348"),
+    ]
+    paths = write_tables(results, lab, tmp_path)
+    assert (tmp_path / "moodle.csv").read_text(encoding="utf-8").splitlines() == [
+        "Identifier,Full name,Grade,Maximum Grade,Last modified (grade)",
+        "Participant 12345,Ada Lovelace,9,9,",
+        "Participant 12348,Zoë,4.5,9,",
+    ]
+    assert tmp_path / "canvas.csv" not in paths
+
+
+def test_canvas_gets_ids_with_complete_grades(lab, tmp_path):
+    results = [
+        graded("lovelaceada", mark=3, account="canvas 12345"),
+        graded("noetheremmy", account="canvas 12346"),
+    ]
+    write_tables(results, lab, tmp_path)
+    assert (tmp_path / "canvas.csv").read_text(encoding="utf-8").splitlines() == [
+        "Student,ID,SIS User ID,SIS Login ID,Section,Lab 0: convolution",
+        "    Points Possible,,,,,9",
+        "lovelaceada,12345,,,,9",
+    ]
+    assert not (tmp_path / "moodle.csv").exists()
+
+
+def test_account_claimed_twice_is_graded_by_nobody_but_a_person(lab, tmp_path):
+    twice = [graded(name, mark=1, account="moodle 7") for name in ("ada", "eve")]
+    write_tables(twice, lab, tmp_path)
+    assert len(table(tmp_path / "moodle.csv")) == 1
+
+
+def test_empty_class_has_tables_with_headers_only(lab, tmp_path):
+    names = [path.name for path in write_tables([], lab, tmp_path)]
+    assert names == ["grades.csv", "marks_template.csv"]
+    assert [len(table(tmp_path / name)) for name in names] == [1, 1]
+
+
+def fill(path, points, encoding="utf-8-sig", delimiter=","):
+    """What a person does to `marks_template.csv`: student -> points as typed."""
+    head, *rows = table(path)
+    rows = [[*row[:4], points.get(row[0], row[4])] for row in rows]
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([head, *rows])
+
+
+def test_template_lists_every_answer_and_marks_come_back(lab, tmp_path):
+    results = [*small_class(), graded("=evil", answer="two\nlines; =x")]
+    path = write_tables(results, lab, tmp_path)[-1]
+    assert table(path) == [
+        ["student", "question", "max", "answer", "points"],
+        ["grace", "why", "3", "because", ""],
+        ["ada", "why", "3", "because", "2.5"],
+        ["emmy", "why", "3", "because", ""],
+        ["'=evil", "why", "3", "two\nlines;' =x", ""],
+    ]
+    fill(path, {"grace": "3", "'=evil": " 0.5 "})
+    marks = read_marks(path, results)
+    assert marks == {"grace": {"why": 3}, "ada": {"why": 2.5}, "=evil": {"why": 0.5}}
+    marked = {r.student: r for r in apply_marks(results, marks)}
+    assert marked["grace"].total == 1.5 + 3
+    assert marked["grace"].unmarked == 0
+    assert marked["=evil"].total == 6.5
+    assert marked["emmy"].unmarked == 3
+    assert marked["hedy"].total is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"), [("cp1252", ";"), ("utf-8", "\t"), ("utf-8-sig", ";")]
+)
+def test_marks_saved_by_a_spreadsheet_are_read(lab, tmp_path, encoding, delimiter):
+    results = [graded("Zoë", answer="plutôt, ou; non")]
+    path = write_tables(results, lab, tmp_path)[-1]
+    fill(path, {"Zoë": "1,5"}, encoding, delimiter)
+    assert read_marks(path, results) == {"Zoë": {"why": 1.5}}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("eve,why,2", r"marks\.csv:3: unknown student 'eve'"),
+        ("ada,how,2", r"marks\.csv:3: unknown question 'how' for 'ada'.*\['why'\]"),
+        ("ada,why,3.5", r"marks\.csv:3: .*from 0 to 3\. Received: '3\.5'"),
+        ("ada,why,-1", r"marks\.csv:3: .*from 0 to 3\. Received: '-1'"),
+        ("ada,why,good", r"marks\.csv:3: .*must be a number.*Received: 'good'"),
+        ("ada,why,nan", r"marks\.csv:3: .*must be a number.*Received: 'nan'"),
+        ("hedy,why,1", r"marks\.csv:3: unknown question 'why' for 'hedy'"),
+        ("ada,why,2\nada,why,1", r"marks\.csv:4: 'why' of 'ada' has another mark"),
+        ("eve,why,2\n\nbob,why,1", r"csv:3: .*'eve'\.\n.*csv:5: .*'bob'"),
+    ],
+)
+def test_wrong_mark_is_named_with_file_and_line(tmp_path, row, message):
+    path = tmp_path / "marks.csv"
+    path.write_text(f"student,question,points\ngrace,why,\n{row}\n")
+    with pytest.raises(ValueError, match=message):
+        read_marks(path, small_class())
+
+
+@pytest.mark.parametrize("text", ["", "name,question,points\n", "student\tpoints\n"])
+def test_table_that_holds_no_marks_is_refused(tmp_path, text):
+    path = tmp_path / "marks.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"marks\.csv:1: no column \['"):
+        read_marks(path, [])
+
+
+def test_line_numbers_count_answers_of_several_lines(tmp_path):
+    path = tmp_path / "marks.csv"
+    path.write_text(
+        'student,question,answer,points\nada,why,"a\nb\nc",1\nemmy,why,x,9\n'
+    )
+    with pytest.raises(ValueError, match=r"marks\.csv:5: points of 'emmy'"):
+        read_marks(path, small_class())
+
+
+def test_points_typed_into_the_template_survive_another_run(lab, tmp_path):
+    results = [graded("ada", answer="one  two"), graded("emmy", answer="old")]
+    path = write_tables(results, lab, tmp_path)[-1]
+    fill(path, {"ada": "2", "emmy": "1"}, delimiter=";")
+    results[1] = graded("emmy", answer="a new answer")
+    write_tables([*results, graded("late")], lab, tmp_path)
+    assert {row[0]: row[4] for row in table(path)[1:]} == {
+        "ada": "2",
+        "emmy": "",
+        "late": "",
+    }
+
+
+def test_huge_answer_fits_the_cell_of_a_spreadsheet(lab, tmp_path):
+    result = graded("ada", answer="é" * 200_000)
+    path = write_tables([result], lab, tmp_path)[-1]
+    assert len(table(path)[1][3]) < 32_767
+    fill(path, {"ada": "2"})
+    assert read_marks(path, [result]) == {"ada": {"why": 2}}
+
+
+@pytest.mark.parametrize("module", [tables, files])
+def test_examples_in_the_docstrings_hold(module):
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0 and tried.failed == 0

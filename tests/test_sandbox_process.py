@@ -1,0 +1,148 @@
+"""What a student's process says is taken as data, bounded, and never believed."""
+
+import socket
+import threading
+
+import pytest
+
+from cnnlab.grading.sandbox import messages
+from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, Kernel, KernelsDied
+
+
+class Process:
+    """Counts what is done to it."""
+
+    killed = signals = 0
+
+    def send_signal(self, number):
+        self.signals += 1
+
+    def kill(self):
+        self.killed += 1
+
+    def why(self):
+        return ""
+
+
+@pytest.fixture
+def said():
+    """A kernel whose process has already said these messages."""
+    open_sockets = []
+
+    def said(*replies):
+        ours, theirs = socket.socketpair()
+        open_sockets.extend((ours, theirs))
+        channel = messages.Channel(theirs)
+        for message in ({"status": "ready"}, *replies):
+            channel.send(message)
+        return Kernel(ours, Process())
+
+    yield said
+    for stream in open_sockets:
+        stream.close()
+
+
+def stream(text) -> dict:
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def test_a_reply_is_status_outputs_value_and_error(said):
+    sent = {"status": "ok", "outputs": [stream("3\n")], "value": 3}
+    reply = said(sent).execute("print(3)", 1)
+    assert (reply.status, reply.outputs, reply.value) == (OK, [stream("3\n")], 3)
+    reply = said({"status": "error", "error": "ValueError: x"}).evaluate(
+        "f()", 1, seed=1
+    )
+    assert (reply.status, reply.error) == (ERROR, "ValueError: x")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"status": "points: 1000"},
+        {"status": ["ok"]},
+        {"status": {}, "outputs": {}, "error": []},
+        {"status": "ERROR", "outputs": "text", "error": {"a": 1}},
+    ],
+)
+def test_anything_but_ok_is_an_error(said, message):
+    reply = said(message).execute("1", 1)
+    assert (reply.status, reply.outputs, reply.error) == (ERROR, [], "")
+
+
+def deep(levels: int):
+    value = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "output",
+    [None, 3, [], {}, {"output_type": "pwned"}, {"output_type": ["stream"]}]
+    + [{"output_type": "display_data"}, {"output_type": "display_data", "data": []}],
+)
+def test_what_is_no_output_is_dropped(said, output):
+    sent = {"status": "ok", "outputs": [output, stream("a")]}
+    assert said(sent).execute("1", 1).outputs == [stream("a")]
+
+
+@pytest.mark.parametrize("value", [None, 3, {}, deep(400)], ids=str)
+def test_outputs_are_text_or_empty(said, value):
+    error = {"output_type": "error", "ename": value, "evalue": value}
+    rich = {"output_type": "execute_result", "data": {"text/html": value, "b": "b"}}
+    sent = {"outputs": [stream(value), error, error | {"traceback": [value]}, rich]}
+    first, second, third, fourth = said(sent).execute("1", 1).outputs
+    assert first == stream("")
+    assert (second["ename"], second["evalue"], second["traceback"]) == ("", "", [])
+    assert third["traceback"] == [""]
+    assert fourth == {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"b": "b"},
+    }
+
+
+def test_outputs_and_errors_are_bounded(said):
+    outputs = [stream("x" * (5 << 20)), stream("y" * (5 << 20)), stream("z")]
+    sent = {"status": "ok", "outputs": outputs, "error": "e" * 10_000}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = messages.Channel(theirs)
+        speak = threading.Thread(
+            target=lambda: [channel.send(m) for m in ({"status": "ready"}, sent)]
+        )
+        speak.start()
+        reply = Kernel(ours, Process()).execute("1", 20)
+        speak.join()
+    assert sum(len(o["text"]) for o in reply.outputs) <= 8 << 20
+    assert len(reply.error) == 2000
+
+
+@pytest.mark.parametrize(
+    "value", [deep(100), {"array": "", "dtype": "O", "shape": [0]}, {"dict": 3}]
+)
+def test_a_value_that_is_none_ends_the_process(said, value):
+    kernel = said({"status": "ok", "value": value})
+    reply = kernel.evaluate("f()", 1, seed=1)
+    assert (reply.status, reply.value) == (DEAD, None)
+    assert "not a value" in reply.error
+    assert kernel._process.killed
+
+
+def test_a_silent_process_is_interrupted_then_killed(said, monkeypatch):
+    monkeypatch.setattr("cnnlab.grading.sandbox.process.GRACE", 0.05)
+    kernel = said()
+    reply = kernel.execute("while True: pass", 0.05)
+    assert reply.status == DEAD
+    assert (kernel._process.signals, kernel._process.killed) == (1, 1)
+
+
+@pytest.mark.parametrize("hello", [{"status": "no", "error": "no memory"}, {}])
+def test_a_process_that_does_not_start_is_our_failure(hello):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        messages.Channel(theirs).send(hello)
+        with pytest.raises(KernelsDied, match="did not start"):
+            Kernel(ours, Process())

@@ -1,0 +1,114 @@
+"""A kernel that is kept alive through whatever its cells do."""
+
+import pytest
+
+from cnnlab.grading.sandbox import session as module
+from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.sandbox.session import Session
+
+
+class Kernel:
+    """Keeps what it ran; `die` kills it, `die again` when it is not the first."""
+
+    def __init__(self, clock, first):
+        self.ran, self.clock, self.closed, self.first = [], clock, False, first
+
+    def execute(self, source, limit):
+        assert not self.closed and limit > 0
+        if source == "die" or (source == "die again" and not self.first):
+            self.closed = True
+            return Reply(DEAD, error="the process ended")
+        self.ran.append(source)
+        self.clock.now += 1
+        return Reply({"hang": TIMEOUT, "fail": ERROR}.get(source, OK))
+
+    def evaluate(self, source, limit, **names):
+        return self.execute(f"{source} with {names}", limit)
+
+    def close(self):
+        self.closed = True
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def kernels():
+    return []
+
+
+@pytest.fixture
+def session(clock, kernels):
+    class Processes:
+        def start(self):
+            kernels.append(Kernel(clock, not kernels))
+            return kernels[-1]
+
+    return Session(Processes(), 20)
+
+
+def run(session, *cells) -> list[str]:
+    return [session.ask(10, cell).status for cell in cells]
+
+
+def test_one_kernel_runs_all(session, kernels):
+    assert run(session, "a", "fail", "b") == [OK, ERROR, OK]
+    assert session.ask(10, "p", {"seed": 1}).status == OK
+    assert [k.ran for k in kernels] == [["a", "fail", "b", "p with {'seed': 1}"]]
+    session.close()
+    assert kernels[0].closed
+
+
+def test_no_kernel_starts_before_it_is_needed(session, kernels):
+    session.close()
+    assert kernels == []
+
+
+def test_after_a_death_the_cells_run_again_but_the_killer(session, kernels):
+    assert run(session, "a", "hang", "fail", "die", "b") == [
+        OK,
+        TIMEOUT,
+        ERROR,
+        DEAD,
+        OK,
+    ]
+    assert kernels[1].ran == ["a", "fail", "b"]
+
+
+def test_probes_are_not_run_again(session, kernels):
+    run(session, "a")
+    session.ask(10, "p", {})
+    assert run(session, "die", "b") == [DEAD, OK]
+    assert kernels[1].ran == ["a", "b"]
+
+
+def test_a_cell_that_kills_while_run_again_is_left_out(session, kernels):
+    cells = ("a", "die again", "b", "die", "c")
+    assert run(session, *cells) == [OK, OK, OK, DEAD, OK]
+    assert [k.ran for k in kernels[1:]] == [["a"], ["a", "b", "c"]]
+
+
+def test_the_time_of_the_notebook_is_bounded(session, clock, kernels):
+    run(session, "a")
+    clock.now = 21
+    reply = session.ask(10, "b")
+    assert (reply.status, "used up" in reply.error) == (DEAD, True)
+    assert kernels[0].ran == ["a"]
+
+
+def test_time_used_up_while_starting_again(session, clock, kernels):
+    run(session, "a", "die")
+    clock.now = 19.5
+    assert run(session, "b", "c") == [DEAD, DEAD]
+    assert kernels[1].ran == ["a"]

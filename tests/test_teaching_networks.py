@@ -1,0 +1,88 @@
+"""A check of a network accepts every style and names the mistake."""
+
+import keras
+import pytest
+from keras import layers
+
+from cnnlab.teaching import networks
+from cnnlab.teaching.check import Failure
+
+
+def right(hidden="tanh", last="softmax", strides=1, filters=3, flatten=True):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(filters, 3, strides=strides, activation=hidden, name="C1")(inputs)
+    x = layers.Conv2D(5, 3, activation=hidden, name="C2")(x)
+    x = layers.Flatten()(x) if flatten else x
+    return keras.Model(inputs, layers.Dense(4, activation=last, name="out")(x))
+
+
+def said(build, **mistakes) -> str:
+    """The message and hints of the failure."""
+    known = {"with ReLU": lambda: right("relu"), "with 7 filters": 714}
+    with pytest.raises(Failure) as failure:
+        networks.same_network(build, right, known | mistakes, "Ask your neighbour.")
+    return str(failure.value)
+
+
+def test_the_same_network_in_another_style_passes():
+    def other():
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                *(layers.Conv2D(3, 3), layers.Activation("tanh")),
+                *(layers.Conv2D(5, 3, activation=keras.ops.tanh), layers.Flatten()),
+                layers.Dense(4),  # logits
+            ]
+        )
+
+    networks.same_network(other, right)
+
+
+def spoiled(layer, activation):
+    def build():
+        model = right()
+        model.get_layer(layer).activation = keras.activations.get(activation)
+        return model
+
+    return build
+
+
+def twice(z):
+    return keras.ops.softmax(keras.ops.softmax(z))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (spoiled("C1", None), "without an activation after C1"),
+        (spoiled("C2", None), "without an activation after C2"),
+        (spoiled("out", "sigmoid"), "with a sigmoid in place of the softmax"),
+        (spoiled("out", "relu"), "with a ReLU on its output"),
+        (spoiled("out", twice), "with the softmax applied twice"),
+        (lambda: right("relu"), "with ReLU"),
+        (lambda: right("gelu"), "Conv2D(3, gelu)"),
+        (lambda: right(filters=7), "with 7 filters"),
+        (lambda: right(filters=6), "No layer has as many weights as C1 should"),
+        (lambda: right(flatten=False), "Flatten"),
+        (lambda: right(strides=4), "kernel that should slide over it"),
+        (lambda: None, "Received: None"),
+        (lambda: right().layers, "Received: list"),
+    ],
+)
+def test_a_mistake_is_named(build, words):
+    message = said(build)
+    assert words in message
+    assert "Ask your neighbour." in message or "Received" in message
+
+
+def test_networks_that_share_weights_are_noticed():
+    model = right()
+    assert "share their weights" in said(lambda: model)
+
+
+def test_other_errors_of_the_student_stay_what_they_are():
+    def broken():
+        raise ValueError("my own")
+
+    with pytest.raises(ValueError, match="my own"):
+        networks.same_network(broken, right)
