@@ -33,7 +33,7 @@ from hostile import hostile
 from cnnlab.grading import class_run
 from cnnlab.grading.handin.submissions import collect
 from cnnlab.grading.report import journal
-from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +91,7 @@ def run(*command, **options) -> None:
 
 
 class Cnnlab:
-    """`cnnlab grade -j 2`, from the shell, start of the warm parent included."""
+    """`cnnlab grade -j 2`, from the shell, start of the fork server included."""
 
     def __init__(self, lab: labs.Lab, work: Path):
         self.lab, self.work, self.scores = lab, work, {}
@@ -207,7 +207,7 @@ def grade_here(lab: labs.Lab, found, processes, *, jobs=2, keep=lambda _: None):
 
 def overhead(lab: labs.Lab, count: int) -> None:
     """Seconds a submission takes beyond its cells, one at a time."""
-    with tempfile.TemporaryDirectory() as folder, open_kernels() as processes:
+    with tempfile.TemporaryDirectory() as folder, open_processes() as processes:
         write_class(lab, Path(folder), count)
         results = grade_here(lab, collect(folder), processes, jobs=1)
     beyond = [r.seconds - r.cell_seconds for r in results]
@@ -219,8 +219,8 @@ def overhead(lab: labs.Lab, count: int) -> None:
 def growth(sizes=(24, 125, 500)) -> None:
     """Time and memory with the size of a class of trivial submissions."""
     lab = labs.read(ROOT / "tests" / "labs" / "lab00_tiny.py")
-    with open_kernels() as processes:
-        processes.start().close()  # the pre-imported parent is there
+    with open_processes() as processes:
+        processes.start().close()  # the fork server is there
         for size in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 write_class(lab, Path(folder), size)
@@ -235,7 +235,7 @@ def growth(sizes=(24, 125, 500)) -> None:
 def attacked() -> None:
     """The hostile folder."""
     kept = []
-    with open_kernels() as processes:
+    with open_processes() as processes:
 
         def grade(lab, found):
             grade_here(lab, found, processes, keep=kept.append)

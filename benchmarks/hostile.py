@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from boxed import processes as running  # noqa: E402
+from boxed import find_processes as running  # noqa: E402
 from submissions import rows  # noqa: E402
 
 from cnnlab.grading.handin.submissions import collect  # noqa: E402

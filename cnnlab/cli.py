@@ -75,7 +75,7 @@ def grade(
     lab, submissions, out, jobs, seed, resume, marks, no_sandbox, scheduler, quiet
 ):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
-    with open_kernels(sandbox=not no_sandbox) as processes:  # starts while we read
+    with open_processes(sandbox=not no_sandbox) as processes:  # starts while we read
         from cnnlab.teaching.source import read
 
         results = grade_folder(
@@ -104,12 +104,12 @@ def _executor(scheduler: str | None, jobs: int) -> Executor:
         raise click.UsageError(f"no Dask scheduler at {scheduler}: {error}") from None
 
 
-def open_kernels(*, sandbox=True):
+def open_processes(*, sandbox=True):
     """Where students' code will run. Using them waits until they are there."""
     from cnnlab.grading.sandbox import bubblewrap, pool
 
     try:
-        return pool.open_kernels(sandbox=sandbox)
+        return pool.open_processes(sandbox=sandbox)
     except bubblewrap.IsolationError as error:
         raise click.UsageError(str(error)) from None
 
@@ -122,7 +122,7 @@ def grade_folder(
     from cnnlab.grading.handin import submissions as handed_in
     from cnnlab.grading.judge import reference
     from cnnlab.grading.report import pages, tables
-    from cnnlab.grading.sandbox.process import KernelsDied
+    from cnnlab.grading.sandbox.process import ProcessesDied
 
     found = _usage(handed_in.collect, submissions)
     if not found:
@@ -146,7 +146,7 @@ def grade_folder(
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    except (reference.SolutionError, KernelsDied) as error:
+    except (reference.SolutionError, ProcessesDied) as error:
         raise click.ClickException(str(error)) from None
     if marks:
         given = _usage(tables.read_marks, marks, results)

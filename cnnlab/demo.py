@@ -10,7 +10,8 @@ import nbformat
 from nbconvert import HTMLExporter
 
 from cnnlab import cli, screen
-from cnnlab.grading.sandbox.process import OK, PlainKernels
+from cnnlab.grading.sandbox.process import PlainProcesses
+from cnnlab.grading.sandbox.replies import OK
 from cnnlab.teaching import source as labs
 
 LAB = "lab04_lenet_mnist"
@@ -48,7 +49,7 @@ def run(out: Path) -> None:
         (folder / "results.jsonl").unlink()
     executor = ThreadPoolExecutor(os.cpu_count() or 1)
     handed_in = out / "submissions"
-    with cli.open_kernels() as processes:
+    with cli.open_processes() as processes:
         cli.grade_folder(
             *(read, handed_in, folder),
             processes=processes,
@@ -63,7 +64,7 @@ def run_solved(source: labs.Lab, out: Path) -> Path:
     hidden = {cell.id for cell in source.of_kind("probe", "holdout")}
     notebook.cells = [cell for cell in notebook.cells if cell.id not in hidden]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    with PlainKernels() as plain, screen.Progress(len(cells)) as bar:
+    with PlainProcesses() as plain, screen.Progress(len(cells)) as bar:
         with plain.start(CNNLAB_BUDGET="cpu") as kernel:
             for number, cell in enumerate(cells, 1):
                 bar.tell(f"cell {number}")

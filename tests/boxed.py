@@ -1,4 +1,4 @@
-"""Shared by the tests of the box: kernels to attack, and what the host sees."""
+"""Shared by the tests of the box: processes to attack, and what the host sees."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 import cnnlab
 from cnnlab.grading.sandbox.bubblewrap import IsolationError
-from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.grading.sandbox.pool import open_processes
 
 SECONDS = 60  # for one cell; a busy machine is slow
 THREAD_BOMB = """
@@ -23,16 +23,16 @@ except RuntimeError:
 
 
 def open_or_skip(**arguments):
-    """Boxed kernels. In CI a machine that cannot box is a failure, not a skip."""
+    """Boxed processes. In CI a machine that cannot box is a failure, not a skip."""
     try:
-        return open_kernels(**arguments)
+        return open_processes(**arguments)
     except IsolationError as error:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
-def run(kernel, source: str) -> str:
+def run(process, source: str) -> str:
     """What a cell printed; fails the test when the cell raised."""
-    reply = kernel.execute(textwrap.dedent(source), SECONDS)
+    reply = process.execute(textwrap.dedent(source), SECONDS)
     assert reply.status == "ok", reply
     return "".join(o.get("text", "") for o in reply.outputs).strip()
 
@@ -44,14 +44,14 @@ def held_in_tmp(*shown: Path) -> list[str]:
     return sorted({p[2] for p in parts if p[:2] == ("/", "tmp")})
 
 
-def error(kernel, source: str) -> str:
+def error(process, source: str) -> str:
     """The name of the exception that a cell raised."""
-    reply = kernel.execute(textwrap.dedent(source), SECONDS)
+    reply = process.execute(textwrap.dedent(source), SECONDS)
     assert reply.status == "error", reply
     return reply.outputs[-1]["ename"]
 
 
-def processes(word: str) -> list[int]:
+def find_processes(word: str) -> list[int]:
     """Numbers, on the host, of the processes with `word` in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -23,46 +23,46 @@ def numpy_backend(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def kernels():
-    """Boxed kernels, opened by a grader that holds a secret in its environment."""
+def processes():
+    """Boxed processes, opened by a grader that holds a secret in its environment."""
     folder = tempfile.TemporaryDirectory(dir="/tmp")  # the box covers /tmp
     shown = Path(folder.name) / "shown.txt"
     shown.write_text("some weights")
     with folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNLAB_TEST_SECRET", "a token")
-        with open_or_skip(readable=(shown,)) as kernels:
-            kernels.shown = shown
-            yield kernels
+        with open_or_skip(readable=(shown,)) as processes:
+            processes.shown = shown
+            yield processes
 
 
 @pytest.fixture(scope="session")
-def shared(kernels):
-    """One kernel for the tests that only look."""
-    with kernels.start() as kernel:
-        run(kernel, "import ctypes, mmap, os, socket; libc = ctypes.CDLL(None)")
-        yield kernel
+def shared(processes):
+    """One process for the tests that only look."""
+    with processes.start() as process:
+        run(process, "import ctypes, mmap, os, socket; libc = ctypes.CDLL(None)")
+        yield process
 
 
 @pytest.fixture
-def kernel(kernels):
-    with kernels.start() as kernel:
-        run(kernel, "import os, socket")
-        yield kernel
+def process(processes):
+    with processes.start() as process:
+        run(process, "import os, socket")
+        yield process
 
 
 @pytest.fixture
-def other(kernels):
-    """Another student's kernel."""
-    with kernels.start() as other:
+def other(processes):
+    """Another student's process."""
+    with processes.start() as other:
         run(other, "import os, socket")
         yield other
 
 
 @pytest.fixture
-def neighbour(kernels):
+def neighbour(processes):
     """Another student's cell, running all through the test, and right at the end."""
     source = "print(sum(i * i for i in range(2_000_000)))"
-    with kernels.start() as neighbour, ThreadPoolExecutor(1) as pool:
+    with processes.start() as neighbour, ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, neighbour, source)
         yield
         assert running.result() == "2666664666667000000"

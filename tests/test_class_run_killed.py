@@ -108,11 +108,11 @@ def running(pidfds: list[int]) -> int:
 
 
 def test_killed_twice_and_resumed_it_gives_the_same_grades(
-    handed_in, tmp_path, kernels, monkeypatch
+    handed_in, tmp_path, processes, monkeypatch
 ):
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "killed"
-    already = contextlib.nullcontext(kernels)
-    monkeypatch.setattr(pool, "open_kernels", lambda **_: already)
+    already = contextlib.nullcontext(processes)
+    monkeypatch.setattr(pool, "open_processes", lambda **_: already)
     done = CliRunner().invoke(cli.main, arguments(handed_in, undisturbed))
     assert done.exit_code == 1, done.output  # one is unreadable
 

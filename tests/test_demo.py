@@ -17,7 +17,7 @@ def results(tmp_path_factory):
     source = labs.read(SOURCE)
     demo.make_class(source, out / "class")
     executor = ThreadPoolExecutor(2)
-    with cli.open_kernels(sandbox=False) as processes:
+    with cli.open_processes(sandbox=False) as processes:
         graded = cli.grade_folder(
             source,
             out / "class",

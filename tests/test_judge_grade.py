@@ -19,8 +19,8 @@ from cnnlab.grading.judge.reference import (
     probe_names,
 )
 from cnnlab.grading.judge.results import from_dict
-from cnnlab.grading.sandbox.pool import open_kernels
-from cnnlab.grading.sandbox.process import DEAD, OK, Reply
+from cnnlab.grading.sandbox.pool import open_processes
+from cnnlab.grading.sandbox.replies import DEAD, OK, Reply
 from cnnlab.teaching import source as labs
 
 SECONDS = 4  # a cell may take while testing
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("grading")  # every row is graded once
 
 @pytest.fixture(scope="module")
 def processes():
-    with open_kernels(sandbox=False) as processes:
+    with open_processes(sandbox=False) as processes:
         yield processes
 
 

@@ -6,7 +6,7 @@ import pytest
 from cnnlab.grading.handin.rebuild import graft
 from cnnlab.grading.judge.reference import Reference
 from cnnlab.grading.judge.schedule import NOT_RUN, run
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.teaching import source as labs
 
 SOURCE = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from boxed import children, processes
+from boxed import children, find_processes
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
@@ -27,7 +27,7 @@ SECONDS = 120  # a busy machine is slow
 
 @pytest.fixture(scope="module", autouse=True)
 def jupyter(tmp_path_factory):
-    """A Jupyter of its own, with our kernelspec; its warm parents end with it."""
+    """A Jupyter of its own, with our kernelspec; its fork servers end with it."""
     folder = tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
@@ -35,14 +35,14 @@ def jupyter(tmp_path_factory):
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
         yield install_kernelspec()
-    for pid in parents():
+    for pid in servers():
         os.kill(pid, signal.SIGKILL)
 
 
-def parents() -> list[int]:
-    """The pre-imported parents that this process started."""
+def servers() -> list[int]:
+    """The fork servers that this process started."""
     return sorted(
-        children(os.getpid()) & set(processes("cnnlab.grading.jupyter.server"))
+        children(os.getpid()) & set(find_processes("cnnlab.grading.jupyter.server"))
     )
 
 
@@ -176,17 +176,17 @@ def test_death_of_the_kernel_is_noticed():
 
 
 @on_linux
-def test_death_of_the_parent_harms_no_kernel(numpy_backend):
+def test_death_of_the_server_harms_no_kernel(numpy_backend):
     with Session() as session:
         session.run("x = 1")
-        old = parents()
+        old = servers()
         for pid in old:
             os.kill(pid, signal.SIGKILL)
-        time.sleep(1.5)  # a kernel that watched its parent would end by now
+        time.sleep(1.5)  # a kernel that watched its server would end by now
         with Session() as other:
             assert other.run("print(2)") == "2"
         assert session.run("print(x)") == "1"
-        assert parents() and not set(parents()) & set(old)
+        assert servers() and not set(servers()) & set(old)
 
 
 @on_linux
@@ -211,13 +211,13 @@ input()
 
 
 @on_linux
-def test_another_backend_has_another_parent(numpy_backend):
+def test_another_backend_has_another_server(numpy_backend):
     with Session() as session:
         source = "import keras; print(keras.backend.backend())"
         assert session.run(source) == "numpy"
 
 
-def test_upgrade_makes_a_parent_out_of_date(monkeypatch, tmp_path):
+def test_upgrade_makes_a_server_out_of_date(monkeypatch, tmp_path):
     before = client._version({})
     assert client._version({"UNRELATED": "x"}) == before
     assert client._version({"KERAS_BACKEND": "jax"}) != before
@@ -230,7 +230,7 @@ def test_upgrade_makes_a_parent_out_of_date(monkeypatch, tmp_path):
 
 
 @on_linux
-def test_parent_ends_when_idle(monkeypatch, tmp_path):
+def test_server_ends_when_idle(monkeypatch, tmp_path):
     monkeypatch.setattr(server, "IDLE", 0.1)
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -251,7 +251,7 @@ def test_elsewhere_an_ordinary_kernel_and_a_warning_once(monkeypatch, caplog):
 
 
 @on_linux
-def test_parent_that_fails_means_an_ordinary_kernel(monkeypatch):
+def test_server_that_fails_means_an_ordinary_kernel(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "no-such-backend")
     with Session() as session:
         assert session.run("print(1)") == "1"

@@ -130,12 +130,12 @@ from cnnlab.teaching import source as labs
 from cnnlab.grading import class_run
 from cnnlab.grading.report import tables
 from cnnlab.grading.judge import grade
-from cnnlab.grading.sandbox.process import PlainKernels
+from cnnlab.grading.sandbox.process import PlainProcesses
 from cnnlab.grading.judge import reference
 from cnnlab.grading.report import pages
 from cnnlab.grading.handin import submissions
 tiny = labs.read({lab!r})
-with PlainKernels() as processes:
+with PlainProcesses() as processes:
     solved = reference.make_reference(tiny, processes, 1)
     (handed_in,) = submissions.collect({notebook!r})
     assert grade.grade(tiny, solved, handed_in, processes).points == 10

@@ -18,7 +18,7 @@ from parts import dependents, part
 from cnnlab.grading.handin.submissions import File, Submission
 from cnnlab.grading.judge.grade import grade
 from cnnlab.grading.judge.reference import make_reference
-from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
 HERE = Path(__file__).parent
@@ -137,7 +137,7 @@ class _Grader:
 
 @pytest.fixture(scope="module")
 def grader(request, tmp_path_factory):
-    with open_kernels(sandbox=False) as processes:
+    with open_processes(sandbox=False) as processes:
         grader = _Grader(processes, tmp_path_factory.mktemp("mistakes"))
         for item in request.session.items:
             if item.path == Path(__file__) and "case" in getattr(

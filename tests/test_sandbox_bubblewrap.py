@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from boxed import error, held_in_tmp, processes, run
+from boxed import error, find_processes, held_in_tmp, run
 
 from cnnlab.grading.sandbox import bubblewrap
 
@@ -45,11 +45,11 @@ def test_environment_holds_nothing_of_the_grader(shared):
 # ---- what it can read
 
 
-def test_temporary_folders_are_empty_and_its_own(kernels, kernel):
-    held = held_in_tmp(kernels.shown)
-    assert run(kernel, "print(sorted(os.listdir('/tmp')))") == str(held)
-    run(kernel, "open('/tmp/mine', 'w').write('x')")
-    assert "mine" in run(kernel, "print(os.listdir('/dev/shm'))")
+def test_temporary_folders_are_empty_and_its_own(processes, process):
+    held = held_in_tmp(processes.shown)
+    assert run(process, "print(sorted(os.listdir('/tmp')))") == str(held)
+    run(process, "open('/tmp/mine', 'w').write('x')")
+    assert "mine" in run(process, "print(os.listdir('/dev/shm'))")
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_sees_no_home_but_the_interpreter(shared):
         assert run(shared, f"p = '/root'; {listing}") == ""
 
 
-def test_reads_what_is_shown_and_cannot_write_it(kernels, shared):
-    path = str(kernels.shown)
+def test_reads_what_is_shown_and_cannot_write_it(processes, shared):
+    path = str(processes.shown)
     assert run(shared, f"print(open({path!r}).read())") == "some weights"
     assert error(shared, f"open({path!r}, 'w')") in ("OSError", "PermissionError")
-    assert run(shared, f"print(os.listdir({str(kernels.shown.parent)!r}))") == (
+    assert run(shared, f"print(os.listdir({str(processes.shown.parent)!r}))") == (
         "['shown.txt']"
     )
 
@@ -144,7 +144,7 @@ def test_no_local_socket_of_the_host(shared, tmp_path, name):
         assert error(shared, source) in ("ConnectionRefusedError", "FileNotFoundError")
 
 
-def test_neighbours_do_not_reach_each_other(kernel, other):
+def test_neighbours_do_not_reach_each_other(process, other):
     run(
         other,
         r"""
@@ -154,15 +154,15 @@ def test_neighbours_do_not_reach_each_other(kernel, other):
         """,
     )
     meet = r"socket.socket(socket.AF_UNIX).connect('\0meet')"
-    assert error(kernel, meet) == "ConnectionRefusedError"
+    assert error(process, meet) == "ConnectionRefusedError"
     for path in ("/tmp/answer.txt", "/dev/shm/answer.txt"):
-        assert error(kernel, f"open({path!r})") == "FileNotFoundError"
+        assert error(process, f"open({path!r})") == "FileNotFoundError"
 
 
-def test_signals_and_traces_reach_nobody(kernel, neighbour):
+def test_signals_and_traces_reach_nobody(process, neighbour):
     """Every process number there could be; -1 is all of them but oneself."""
     reached = run(
-        kernel,
+        process,
         """
         import ctypes, os
         libc, reached = ctypes.CDLL(None), []
@@ -228,14 +228,14 @@ def test_says_what_the_trial_said(monkeypatch, tmp_path):
         bubblewrap.check()
 
 
-def test_kill_of_the_grader_ends_the_box(kernels):
+def test_kill_of_the_grader_ends_the_box(processes):
     """SIGKILL, while a student's daemon runs."""
     word = f"orphan-{uuid.uuid4().hex}"
     script = f"""
 import time
-from cnnlab.grading.sandbox.pool import WarmKernels
-kernel = WarmKernels().start()
-kernel.execute("import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
+from cnnlab.grading.sandbox.pool import WarmProcesses
+process = WarmProcesses().start()
+process.execute("import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
                "'import time; time.sleep(600)', '{word}'])", 60)
 print("ready", flush=True)
 time.sleep(600)
@@ -248,14 +248,14 @@ time.sleep(600)
     )
     try:
         assert grader.stdout.readline() == "ready\n"
-        assert processes(word)
+        assert find_processes(word)
     finally:
         grader.kill()
         grader.communicate()
     deadline = time.monotonic() + 20
-    while processes(word) and time.monotonic() < deadline:
+    while find_processes(word) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not processes(word)
+    assert not find_processes(word)
 
 
 def _readable_by_all(paths: list[Path]) -> list[str]:
@@ -280,16 +280,16 @@ def test_ordinary_user_can_box(tmp_path):
     become = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
     script = f"""
 from pathlib import Path
-from cnnlab.grading.sandbox.pool import open_kernels
+from cnnlab.grading.sandbox.pool import open_processes
 shown = Path({str(tmp_path)!r})
-with open_kernels(readable=(shown,)) as kernels, kernels.start() as kernel:
+with open_processes(readable=(shown,)) as processes, processes.start() as process:
     for source in ("import os; print(os.getuid(), os.getpid())",
                    "print(open('/proc/self/status').read())",
                    "print([top for top, _, _ in os.walk('/tmp') if os.access(top, 2)])",
                    "print(open('/usr/bin/x', 'w'))"):
-        reply = kernel.execute(source, 60)
+        reply = process.execute(source, 60)
         print(reply.outputs[0].get("ename") or reply.outputs[0]["text"])
-    print(kernel.execute("while True: pass", 1).status)
+    print(process.execute("while True: pass", 1).status)
 """
     done = subprocess.run(
         [*_readable_by_all(paths), *become, sys.executable, "-c", script],

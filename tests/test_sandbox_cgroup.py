@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from boxed import SECONDS, THREAD_BOMB, open_or_skip, run
 
-from cnnlab.grading.sandbox import bubblewrap, cgroup, lockdown, parent
+from cnnlab.grading.sandbox import bubblewrap, cgroup, lockdown, watchdog
 
 pytestmark = pytest.mark.xdist_group("box")
 PLACES, LIMITED = cgroup.find()
@@ -23,7 +23,7 @@ def needs(controller):
 @pytest.fixture
 def unwatched(monkeypatch):
     """A watchdog that sees no memory: what ends a submission now is its group."""
-    monkeypatch.setattr(parent, "_used_memory", lambda pids: 0)
+    monkeypatch.setattr(watchdog, "_used_memory", lambda pids: 0)
 
 
 def our_groups() -> set[Path]:
@@ -31,20 +31,20 @@ def our_groups() -> set[Path]:
     return {folder for place in PLACES for folder in place.glob(mine)}
 
 
-def test_level_says_what_the_groups_limit(kernels):
-    assert kernels.isolation == bubblewrap.level(LIMITED)
+def test_level_says_what_the_groups_limit(processes):
+    assert processes.isolation == bubblewrap.level(LIMITED)
     if LIMITED:
-        assert f"cgroup limits: {', '.join(LIMITED)}" in kernels.isolation
+        assert f"cgroup limits: {', '.join(LIMITED)}" in processes.isolation
     assert "no cgroup limits" in bubblewrap.level(())
 
 
 @needs("memory")
-def test_each_submission_has_its_own_group_while_it_lives(kernels):
+def test_each_submission_has_its_own_group_while_it_lives(processes):
     before = our_groups()
-    with kernels.start() as kernel, kernels.start() as other:
+    with processes.start() as process, processes.start() as other:
         members = []
-        for child in (kernel._process, other._process):
-            lines = Path(f"/proc/{child._pid}/cgroup").read_text().splitlines()
+        for child in (process._running, other._running):
+            lines = Path(f"/proc/{child.pid}/cgroup").read_text().splitlines()
             members.append([line for line in lines if "/cnnlab-" in line])
         assert all(members) and members[0] != members[1]
         assert len(our_groups() - before) == 2 * len(PLACES)
@@ -61,38 +61,38 @@ def test_each_submission_has_its_own_group_while_it_lives(kernels):
     ids=["itself", "a process it started"],
 )
 def test_the_kernel_ends_what_takes_too_much_memory(
-    kernels, neighbour, unwatched, monkeypatch, bomb
+    processes, neighbour, unwatched, monkeypatch, bomb
 ):
     monkeypatch.setattr(lockdown, "MEMORY", 1 << 30)
-    with kernels.start() as kernel:
-        reply = kernel.execute(bomb, SECONDS)
+    with processes.start() as process:
+        reply = process.execute(bomb, SECONDS)
     assert (reply.status, reply.error) == ("dead", "more than 1 GiB of memory")
 
 
 @needs("memory")
-def test_files_in_tmp_count_as_memory(kernels, neighbour, unwatched, monkeypatch):
+def test_files_in_tmp_count_as_memory(processes, neighbour, unwatched, monkeypatch):
     monkeypatch.setattr(lockdown, "MEMORY", 0)  # what remains is the size of /tmp
-    with kernels.start() as kernel:
+    with processes.start() as process:
         source = "open('/tmp/a', 'wb').write(bytes(400 << 20)); bytearray(300 << 20)"
-        assert kernel.execute(source, SECONDS).status == "dead"
+        assert process.execute(source, SECONDS).status == "dead"
 
 
 @needs("pids")
 def test_processes_and_threads_end_at_the_groups_limit(
-    kernels, neighbour, unwatched, monkeypatch
+    processes, neighbour, unwatched, monkeypatch
 ):
     monkeypatch.setattr(lockdown, "THREADS", 20)
-    with kernels.start() as kernel:
-        assert 5 < int(run(kernel, THREAD_BOMB)) <= 20
+    with processes.start() as process:
+        assert 5 < int(run(process, THREAD_BOMB)) <= 20
 
 
 def test_without_groups_the_watchdog_alone_holds(numpy_backend, monkeypatch):
     monkeypatch.setattr(cgroup, "_hierarchies", lambda: iter([]))
     monkeypatch.setattr(lockdown, "MEMORY", 1 << 30)
-    with open_or_skip() as kernels:
-        assert kernels.isolation.endswith("no cgroup limits")
-        with kernels.start() as kernel:
-            reply = kernel.execute(
+    with open_or_skip() as processes:
+        assert processes.isolation.endswith("no cgroup limits")
+        with processes.start() as process:
+            reply = process.execute(
                 "import time; x = bytearray(2 << 30)\ntime.sleep(60)", SECONDS
             )
     assert (reply.status, reply.error) == ("dead", "more than 1 GiB of memory")

@@ -1,4 +1,4 @@
-"""Warm kernels behave as ordinary ones, and outlive whatever happens to them."""
+"""Warm processes behave as ordinary ones, and outlive whatever happens to them."""
 
 import os
 import pickle
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from boxed import SECONDS, children, family, held_in_tmp, open_or_skip, run
 
-from cnnlab.grading.sandbox import parent, pool
-from cnnlab.grading.sandbox.pool import WarmKernels, open_kernels
-from cnnlab.grading.sandbox.process import KernelsDied, PlainKernels
+from cnnlab.grading.sandbox import forkclient, pool
+from cnnlab.grading.sandbox.pool import WarmProcesses, open_processes
+from cnnlab.grading.sandbox.process import PlainProcesses, ProcessesDied
 
 pytestmark = [
     pytest.mark.xdist_group("warm"),
@@ -36,35 +36,35 @@ print(f"{float(model.predict(x, verbose=0).sum()):.6f}")
 
 @pytest.fixture(scope="module")
 def boxed():
-    with open_or_skip() as kernels:
-        yield kernels
+    with open_or_skip() as processes:
+        yield processes
 
 
 @pytest.fixture(scope="module")
 def unboxed():
-    with WarmKernels(boxed=False) as kernels:
-        yield kernels
+    with WarmProcesses(boxed=False) as processes:
+        yield processes
 
 
 @pytest.fixture(params=["boxed", "unboxed"])
-def kernels(request):
+def processes(request):
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
 def plain():
-    with PlainKernels().start() as kernel:
-        kernel.execute("import os", SECONDS)
-        yield kernel
+    with PlainProcesses().start() as process:
+        process.execute("import os", SECONDS)
+        yield process
 
 
-def the_parent(boxed) -> int:
-    """The process number, on this machine, of the boxed, pre-imported parent."""
-    (inner,) = children(boxed._parent._process.pid)  # process 1 of the box
+def server_of(boxed) -> int:
+    """The process number, on this machine, of the boxed fork server."""
+    (inner,) = children(boxed._server._started.pid)  # process 1 of the box
     return min(children(inner))
 
 
-# ---- a kernel like any other
+# ---- a process like any other
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def the_parent(boxed) -> int:
         "import tempfile; print(tempfile.gettempdir() == os.getcwd())",
     ],
 )
-def test_replies_as_an_ordinary_kernel(kernels, plain, source):
-    with kernels.start() as kernel:
-        kernel.execute("import os", SECONDS)
-        reply, expected = (k.execute(source, SECONDS) for k in (kernel, plain))
+def test_replies_as_an_ordinary_process(processes, plain, source):
+    with processes.start() as process:
+        process.execute("import os", SECONDS)
+        reply, expected = (k.execute(source, SECONDS) for k in (process, plain))
     assert reply.status == expected.status
     assert [_shown(o) for o in reply.outputs] == [_shown(o) for o in expected.outputs]
 
@@ -94,11 +94,24 @@ def _shown(output: dict) -> dict:
     return {k: v for k, v in output.items() if k != "traceback"}
 
 
-def test_has_imported_everything_already(kernels):
-    with kernels.start() as kernel:
+def test_has_imported_everything_already(processes):
+    with processes.start() as process:
         wanted = ("keras", "tensorflow", "sklearn.metrics", "cnnlab.models")
         source = f"import sys; print(*[n for n in {wanted} if n not in sys.modules])"
-        assert run(kernel, source) == ""
+        assert run(process, source) == ""
+
+
+def test_has_imported_the_checks_of_every_lab(processes):
+    source = """
+    import pkgutil, sys
+    import cnnlab.checks
+    found = pkgutil.iter_modules(cnnlab.checks.__path__, "cnnlab.checks.")
+    names = [module.name for module in found]
+    assert names
+    print(*[name for name in names if name not in sys.modules])
+    """
+    with processes.start() as process:
+        assert run(process, source) == ""
 
 
 def test_figure_is_drawn_only_to_be_shown(unboxed):
@@ -107,124 +120,131 @@ def test_figure_is_drawn_only_to_be_shown(unboxed):
     figure, ax = plt.subplots()
     figure.canvas.draw = lambda: print("drawn")
     """
-    with unboxed.start() as kernel:
-        (output,) = kernel.execute(textwrap.dedent(source), SECONDS).outputs
+    with unboxed.start() as process:
+        (output,) = process.execute(textwrap.dedent(source), SECONDS).outputs
     assert "image/png" in output["data"]
 
 
-def test_reads_the_weights_that_ship(kernels):
-    with kernels.start() as kernel:
-        run(kernel, "from cnnlab import models; net = models.narrow_vgg16()")
-        assert run(kernel, "print(net.count_params())") == "230568"
+def test_reads_the_weights_that_ship(processes):
+    with processes.start() as process:
+        run(process, "from cnnlab import models; net = models.narrow_vgg16()")
+        assert run(process, "print(net.count_params())") == "230568"
 
 
-def test_trains_the_same_in_two_at_once(kernels):
-    with kernels.start() as one, kernels.start() as two, ThreadPoolExecutor() as pool:
-        first, second = pool.map(lambda kernel: run(kernel, TRAIN), (one, two))
+def test_trains_the_same_in_two_at_once(processes):
+    with (
+        processes.start() as one,
+        processes.start() as two,
+        ThreadPoolExecutor() as pool,
+    ):
+        first, second = pool.map(lambda p: run(p, TRAIN), (one, two))
     assert first == second != ""
 
 
-def test_nothing_is_left_for_the_next(kernels):
-    with kernels.start() as kernel:
-        run(kernel, "import numpy; numpy.sum = None; open('left.txt', 'w').close()")
-        run(kernel, "import os; os.environ['LEFT'] = 'x'")
-    with kernels.start() as kernel:
-        run(kernel, "import numpy, os; assert numpy.sum is not None")
-        held = held_in_tmp() if kernels.isolation != "none" else []
-        assert run(kernel, "print(sorted(os.listdir()))") == str(held)
-        assert run(kernel, "print('LEFT' in os.environ)") == "False"
+def test_nothing_is_left_for_the_next(processes):
+    with processes.start() as process:
+        run(process, "import numpy; numpy.sum = None; open('left.txt', 'w').close()")
+        run(process, "import os; os.environ['LEFT'] = 'x'")
+    with processes.start() as process:
+        run(process, "import numpy, os; assert numpy.sum is not None")
+        held = held_in_tmp() if processes.isolation != "none" else []
+        assert run(process, "print(sorted(os.listdir()))") == str(held)
+        assert run(process, "print('LEFT' in os.environ)") == "False"
 
 
-def test_environment_of_one_kernel(kernels):
-    with kernels.start(CNNLAB_BUDGET="full") as kernel:
-        assert run(kernel, "import os; print(os.environ['CNNLAB_BUDGET'])") == "full"
-    with kernels.start() as kernel:
-        assert run(kernel, "import os; print(os.environ['CNNLAB_BUDGET'])") == "smoke"
+def test_environment_of_one_process(processes):
+    with processes.start(CNNLAB_BUDGET="full") as process:
+        assert run(process, "import os; print(os.environ['CNNLAB_BUDGET'])") == "full"
+    with processes.start() as process:
+        assert run(process, "import os; print(os.environ['CNNLAB_BUDGET'])") == "smoke"
 
 
 @pytest.mark.parametrize("loop", ["while True: pass", "import time; time.sleep(60)"])
-def test_interrupted_kernel_goes_on(kernels, loop):
-    with kernels.start() as kernel:
-        run(kernel, "x = 1")
-        assert kernel.execute(loop, 0.5).status == "timeout"
-        assert run(kernel, "print(x)") == "1"
+def test_interrupted_process_goes_on(processes, loop):
+    with processes.start() as process:
+        run(process, "x = 1")
+        assert process.execute(loop, 0.5).status == "timeout"
+        assert run(process, "print(x)") == "1"
 
 
-def test_kernel_that_ignores_interrupts_is_ended(kernels):
-    with kernels.start() as kernel:
+def test_process_that_ignores_interrupts_is_ended(processes):
+    with processes.start() as process:
         source = "import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass"
-        assert kernel.execute(source, 0.5).status == "dead"
+        assert process.execute(source, 0.5).status == "dead"
 
 
-def test_many_threads_start_kernels(kernels):
+def test_many_threads_start_processes(processes):
     def square(n):
-        with kernels.start() as kernel:
-            return int(run(kernel, f"print({n} ** 2)"))
+        with processes.start() as process:
+            return int(run(process, f"print({n} ** 2)"))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(square, range(12))) == [n * n for n in range(12)]
 
 
-def test_kernel_outlives_the_thread_that_started_it(kernels):
+def test_process_outlives_the_thread_that_started_it(processes):
     with ThreadPoolExecutor(1) as pool:
-        kernel = pool.submit(kernels.start).result()
-    with kernel:
-        assert run(kernel, "print(1)") == "1"
+        process = pool.submit(processes.start).result()
+    with process:
+        assert run(process, "print(1)") == "1"
 
 
-# ---- what may happen to the parent
+# ---- what may happen to the fork server
 
 
 @pytest.fixture
 def light(numpy_backend):
-    """Boxed kernels, of a parent that is soon there again."""
-    with open_or_skip() as kernels:
-        yield kernels
+    """Boxed processes, of a server that is soon there again."""
+    with open_or_skip() as processes:
+        yield processes
 
 
-def test_death_of_the_parent_is_nobodys_zero(light):
-    with light.start() as kernel, ThreadPoolExecutor() as pool:
-        running = pool.submit(kernel.execute, "import time; time.sleep(60)", SECONDS)
+def test_death_of_the_server_is_nobodys_zero(light):
+    with light.start() as process, ThreadPoolExecutor() as pool:
+        running = pool.submit(process.execute, "import time; time.sleep(60)", SECONDS)
         time.sleep(0.2)
-        os.kill(the_parent(light), signal.SIGKILL)
-        with pytest.raises(KernelsDied, match="parent is gone"):
+        os.kill(server_of(light), signal.SIGKILL)
+        with pytest.raises(ProcessesDied, match="fork server is gone"):
             running.result()
-    with light.start() as kernel:  # of a new parent
-        assert run(kernel, "print(1)") == "1"
+    with light.start() as process:  # of a new server
+        assert run(process, "print(1)") == "1"
 
 
-def test_parent_that_does_not_answer_is_replaced(light, monkeypatch):
+def test_server_that_does_not_answer_is_replaced(light, monkeypatch):
     light.start().close()
-    old = the_parent(light)
-    monkeypatch.setattr(parent, "_FORK_LIMIT", 1)
+    old = server_of(light)
+    monkeypatch.setattr(forkclient, "_FORK_LIMIT", 1)
     os.kill(old, signal.SIGSTOP)
-    with light.start() as kernel:
-        assert run(kernel, "print(1)") == "1"
+    with light.start() as process:
+        assert run(process, "print(1)") == "1"
     assert not Path(f"/proc/{old}").exists()
 
 
-def test_parent_that_cannot_start_says_why(monkeypatch):
+def test_server_that_cannot_start_says_why(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "no-such-backend")
-    with WarmKernels(boxed=False) as kernels, pytest.raises(KernelsDied) as caught:
-        kernels.start()
+    with (
+        WarmProcesses(boxed=False) as processes,
+        pytest.raises(ProcessesDied) as caught,
+    ):
+        processes.start()
     assert "no-such-backend" in str(caught.value)
 
 
 def test_close_ends_everything(numpy_backend):
-    with WarmKernels(boxed=False) as kernels:
-        kernel = kernels.start()
-        pid = int(run(kernel, "import os; print(os.getpid())"))
-        kernels.close()
+    with WarmProcesses(boxed=False) as processes:
+        process = processes.start()
+        pid = int(run(process, "import os; print(os.getpid())"))
+        processes.close()
         deadline = time.monotonic() + 10
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not Path(f"/proc/{pid}").exists()
-        kernel.close()
+        process.close()
 
 
-def test_closed_before_the_parent_is_ready_nothing_is_left():
-    with open_or_skip() as kernels:
-        outer = kernels._parent._process.pid
+def test_closed_before_the_server_is_ready_nothing_is_left():
+    with open_or_skip() as processes:
+        outer = processes._server._started.pid
         deadline = time.monotonic() + 10
         while len(family(outer)) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -239,27 +259,31 @@ def test_closed_before_the_parent_is_ready_nothing_is_left():
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
-# ---- which kernels
+# ---- which processes
 
 
-def test_one_parent_per_process_of_a_cluster(kernels):
-    copies = [pickle.loads(pickle.dumps(kernels)) for _ in range(2)]
+def test_one_server_per_process_of_a_cluster(processes):
+    copies = [pickle.loads(pickle.dumps(processes)) for _ in range(2)]
     assert copies[0] is copies[1]
-    assert copies[0].isolation == kernels.isolation
+    assert copies[0].isolation == processes.isolation
     copies[0].close()
     pool._of_this_process.cache_clear()
 
 
 def test_without_sandbox_is_said(monkeypatch):
-    with open_kernels(sandbox=False) as kernels:
-        assert kernels.isolation == "none" and isinstance(kernels, WarmKernels)
+    with open_processes(sandbox=False) as processes:
+        assert processes.isolation == "none" and isinstance(processes, WarmProcesses)
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert isinstance(open_kernels(sandbox=False), PlainKernels)
+    assert isinstance(open_processes(sandbox=False), PlainProcesses)
 
 
 def test_jax_backend(monkeypatch):
     pytest.importorskip("jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with open_or_skip() as kernels, kernels.start() as one, kernels.start() as two:
+    with (
+        open_or_skip() as processes,
+        processes.start() as one,
+        processes.start() as two,
+    ):
         assert run(one, TRAIN) == run(two, TRAIN)
         assert run(one, "print(keras.backend.backend())") == "jax"

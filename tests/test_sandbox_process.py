@@ -6,19 +6,20 @@ import threading
 import pytest
 
 from cnnlab.grading.sandbox import messages
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, Kernel, KernelsDied
+from cnnlab.grading.sandbox.process import ProcessesDied, StudentProcess
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK
 
 
-class Process:
+class Running:
     """Counts what is done to it."""
 
-    killed = signals = 0
+    ended = signals = 0
 
     def send_signal(self, number):
         self.signals += 1
 
-    def kill(self):
-        self.killed += 1
+    def end(self):
+        self.ended += 1
 
     def why(self):
         return ""
@@ -26,7 +27,7 @@ class Process:
 
 @pytest.fixture
 def said():
-    """A kernel whose process has already said these messages."""
+    """A process that has already said these messages."""
     open_sockets = []
 
     def said(*replies):
@@ -35,7 +36,7 @@ def said():
         channel = messages.Channel(theirs)
         for message in ({"status": "ready"}, *replies):
             channel.send(message)
-        return Kernel(ours, Process())
+        return StudentProcess(ours, Running())
 
     yield said
     for stream in open_sockets:
@@ -114,7 +115,7 @@ def test_outputs_and_errors_are_bounded(said):
             target=lambda: [channel.send(m) for m in ({"status": "ready"}, sent)]
         )
         speak.start()
-        reply = Kernel(ours, Process()).execute("1", 20)
+        reply = StudentProcess(ours, Running()).execute("1", 20)
         speak.join()
     assert sum(len(o["text"]) for o in reply.outputs) <= 8 << 20
     assert len(reply.error) == 2000
@@ -124,19 +125,19 @@ def test_outputs_and_errors_are_bounded(said):
     "value", [deep(100), {"array": "", "dtype": "O", "shape": [0]}, {"dict": 3}]
 )
 def test_a_value_that_is_none_ends_the_process(said, value):
-    kernel = said({"status": "ok", "value": value})
-    reply = kernel.evaluate("f()", 1, seed=1)
+    process = said({"status": "ok", "value": value})
+    reply = process.evaluate("f()", 1, seed=1)
     assert (reply.status, reply.value) == (DEAD, None)
     assert "not a value" in reply.error
-    assert kernel._process.killed
+    assert process._running.ended
 
 
 def test_a_silent_process_is_interrupted_then_killed(said, monkeypatch):
     monkeypatch.setattr("cnnlab.grading.sandbox.process.GRACE", 0.05)
-    kernel = said()
-    reply = kernel.execute("while True: pass", 0.05)
+    process = said()
+    reply = process.execute("while True: pass", 0.05)
     assert reply.status == DEAD
-    assert (kernel._process.signals, kernel._process.killed) == (1, 1)
+    assert (process._running.signals, process._running.ended) == (1, 1)
 
 
 @pytest.mark.parametrize("hello", [{"status": "no", "error": "no memory"}, {}])
@@ -144,5 +145,5 @@ def test_a_process_that_does_not_start_is_our_failure(hello):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         messages.Channel(theirs).send(hello)
-        with pytest.raises(KernelsDied, match="did not start"):
-            Kernel(ours, Process())
+        with pytest.raises(ProcessesDied, match="did not start"):
+            StudentProcess(ours, Running())

@@ -1,13 +1,13 @@
-"""A kernel that is kept alive through whatever its cells do."""
+"""A process that is kept alive through whatever its cells do."""
 
 import pytest
 
 from cnnlab.grading.sandbox import session as module
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.grading.sandbox.session import Session
 
 
-class Kernel:
+class Process:
     """Keeps what it ran; `die` kills it, `die again` when it is not the first."""
 
     def __init__(self, clock, first):
@@ -44,16 +44,16 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def kernels():
+def processes():
     return []
 
 
 @pytest.fixture
-def session(clock, kernels):
+def session(clock, processes):
     class Processes:
         def start(self):
-            kernels.append(Kernel(clock, not kernels))
-            return kernels[-1]
+            processes.append(Process(clock, not processes))
+            return processes[-1]
 
     return Session(Processes(), 20)
 
@@ -62,20 +62,20 @@ def run(session, *cells) -> list[str]:
     return [session.ask(10, cell).status for cell in cells]
 
 
-def test_one_kernel_runs_all(session, kernels):
+def test_one_process_runs_all(session, processes):
     assert run(session, "a", "fail", "b") == [OK, ERROR, OK]
     assert session.ask(10, "p", {"seed": 1}).status == OK
-    assert [k.ran for k in kernels] == [["a", "fail", "b", "p with {'seed': 1}"]]
+    assert [k.ran for k in processes] == [["a", "fail", "b", "p with {'seed': 1}"]]
     session.close()
-    assert kernels[0].closed
+    assert processes[0].closed
 
 
-def test_no_kernel_starts_before_it_is_needed(session, kernels):
+def test_no_process_starts_before_it_is_needed(session, processes):
     session.close()
-    assert kernels == []
+    assert processes == []
 
 
-def test_after_a_death_the_cells_run_again_but_the_killer(session, kernels):
+def test_after_a_death_the_cells_run_again_but_the_killer(session, processes):
     assert run(session, "a", "hang", "fail", "die", "b") == [
         OK,
         TIMEOUT,
@@ -83,32 +83,32 @@ def test_after_a_death_the_cells_run_again_but_the_killer(session, kernels):
         DEAD,
         OK,
     ]
-    assert kernels[1].ran == ["a", "fail", "b"]
+    assert processes[1].ran == ["a", "fail", "b"]
 
 
-def test_probes_are_not_run_again(session, kernels):
+def test_probes_are_not_run_again(session, processes):
     run(session, "a")
     session.ask(10, "p", {})
     assert run(session, "die", "b") == [DEAD, OK]
-    assert kernels[1].ran == ["a", "b"]
+    assert processes[1].ran == ["a", "b"]
 
 
-def test_a_cell_that_kills_while_run_again_is_left_out(session, kernels):
+def test_a_cell_that_kills_while_run_again_is_left_out(session, processes):
     cells = ("a", "die again", "b", "die", "c")
     assert run(session, *cells) == [OK, OK, OK, DEAD, OK]
-    assert [k.ran for k in kernels[1:]] == [["a"], ["a", "b", "c"]]
+    assert [k.ran for k in processes[1:]] == [["a"], ["a", "b", "c"]]
 
 
-def test_the_time_of_the_notebook_is_bounded(session, clock, kernels):
+def test_the_time_of_the_notebook_is_bounded(session, clock, processes):
     run(session, "a")
     clock.now = 21
     reply = session.ask(10, "b")
     assert (reply.status, "used up" in reply.error) == (DEAD, True)
-    assert kernels[0].ran == ["a"]
+    assert processes[0].ran == ["a"]
 
 
-def test_time_used_up_while_starting_again(session, clock, kernels):
+def test_time_used_up_while_starting_again(session, clock, processes):
     run(session, "a", "die")
     clock.now = 19.5
     assert run(session, "b", "c") == [DEAD, DEAD]
-    assert kernels[1].ran == ["a"]
+    assert processes[1].ran == ["a"]

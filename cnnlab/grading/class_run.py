@@ -30,7 +30,7 @@ def grade_class(
     killed run goes on where it stopped.
 
     Args:
-        processes: where students' code runs, from `open_kernels`.
+        processes: where students' code runs, from `open_processes`.
         seed: of the probes; the seed of the journal when there is one.
         executor: runs `grade` for one submission each, in threads here or elsewhere
             (workers of a cluster must see the same files); shut down on leaving.

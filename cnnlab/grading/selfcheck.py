@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cnnlab.grading.handin.submissions import read_notebook
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, PlainKernels, Reply
+from cnnlab.grading.sandbox.process import PlainProcesses
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, Reply
 
 CELL_SECONDS = 600
 
@@ -25,7 +26,7 @@ def run_checks(notebook: Path, tell=lambda text: None) -> list[tuple[str, str, s
             "labs/lab04_lenet_mnist.ipynb."
         )
     rows = []
-    with PlainKernels() as plain:
+    with PlainProcesses() as plain:
         kernel = plain.start()
         for number, cell in enumerate(cells, 1):
             tell(f"cell {number} of {len(cells)}")

@@ -15,7 +15,7 @@ from cnnlab.grading.judge import results
 from cnnlab.grading.judge.compare import Verdict
 from cnnlab.grading.judge.reference import Reference, error_text, verdict
 from cnnlab.grading.judge.schedule import NOT_RUN, run
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.teaching.source import Lab
 
 _LINE, _LINES = 500, 8  # characters and lines kept of what a student's process says

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnnlab.grading.judge.compare import Verdict, compare
-from cnnlab.grading.sandbox.process import OK, Reply
+from cnnlab.grading.sandbox.replies import OK, Reply
 from cnnlab.teaching.source import Cell, Lab
 
 _SECONDS = 600  # for any cell of the solution

@@ -7,7 +7,7 @@ student's own code takes a name from it.
 
 from cnnlab.grading.handin import rebuild
 from cnnlab.grading.judge.reference import Reference, probe_names, verdict
-from cnnlab.grading.sandbox.process import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.grading.sandbox.session import Session
 
 CELL_SECONDS = 10  # for any cell, on top of ten times what the solution needs

@@ -1,12 +1,10 @@
-"""Warm Jupyter kernels, from the side of who asks for one; see `kernelserver`."""
+"""Asks for a warm Jupyter kernel, and starts the server of them where there is none."""
 
 import contextlib
 import functools
 import hashlib
 import json
 import os
-import select
-import signal
 import socket
 import struct
 import subprocess
@@ -17,64 +15,24 @@ from pathlib import Path
 from jupyter_core.paths import jupyter_runtime_dir
 
 import cnnlab
+from cnnlab.grading.sandbox.child import Child
 
 _LAUNCHER = ["-m", "ipykernel_launcher"]
-_START_LIMIT = 120  # seconds until the parent has imported everything
-# Read once, when a library is imported: another value needs another parent
+_START_LIMIT = 120  # seconds until the server has imported everything
+# Read once, when a library is imported: another value needs another server
 _READ_AT_IMPORT = (
     *("CUDA_", "JAX_", "KERAS_", "LD_", "MKL_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_"),
     *("PYTHON", "TF_", "XLA_"),
 )
-_parents: list[subprocess.Popen] = []  # started by this process, and not its business
+_servers: list[subprocess.Popen] = []  # started by this process, and not its business
 
 
 class NoWarmKernel(RuntimeError):
     """This kernel must be launched the ordinary way; says why."""
 
 
-class ForkedKernel:
-    """What `subprocess.Popen` is for a child, for the child of another process."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, pidfd: int, connection: socket.socket):
-        # Numbers, not objects: a kernel does not end because it is forgotten
-        self._pidfd, self._connection = pidfd, connection.detach()
-        with open(f"/proc/self/fdinfo/{pidfd}") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        self.pid, self.returncode = int(fields["Pid"]), None
-
-    def poll(self) -> int | None:
-        """None while it runs, then 0: only its parent learns the true status."""
-        return self._wait(0)
-
-    def wait(self) -> int:
-        """Return when it has ended."""
-        return self._wait(None)
-
-    def _wait(self, milliseconds: int | None) -> int | None:
-        if self.returncode is None:
-            ended = select.poll()
-            ended.register(self._pidfd, select.POLLIN)
-            if ended.poll(milliseconds):
-                self.returncode = 0
-                os.close(self._pidfd)
-                os.close(self._connection)
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            signal.pidfd_send_signal(self._pidfd, number)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-
-def fork(cmd: list[str], *, env=None, cwd=None, independent=False, **kwargs):
-    """A `ForkedKernel` that runs the command line `cmd` of an ipykernel.
+def fork(cmd: list[str], *, env=None, cwd=None, independent=False, **kwargs) -> Child:
+    """A process that runs the command line `cmd` of an ipykernel.
 
     Args:
         env: its environment; default ours.
@@ -98,13 +56,14 @@ def fork(cmd: list[str], *, env=None, cwd=None, independent=False, **kwargs):
     for _ in range(2):  # the first may have been about to end
         connection = _connect(environment)
         if fds := _ask(connection, body, streams):
-            return ForkedKernel(fds[0], connection)
+            # A number, not an object: no kernel ends because it is forgotten
+            return Child(fds[0], functools.partial(os.close, connection.detach()))
         connection.close()
-    raise NoWarmKernel("the parent of all warm kernels ended, perhaps at an import")
+    raise NoWarmKernel("the server of warm kernels ended, perhaps at an import")
 
 
 def _ask(connection: socket.socket, body: bytes, streams: list[int]) -> list[int]:
-    """The pidfd of a new kernel; nothing from a parent that has ended."""
+    """The pidfd of a new kernel; nothing from a server that has ended."""
     connection.settimeout(_START_LIMIT)
     with contextlib.suppress(ConnectionError):
         socket.send_fds(connection, [body], streams)
@@ -140,7 +99,7 @@ def _null() -> int:
 
 
 def _connect(environment: dict) -> socket.socket:
-    """A connection to the parent for this environment, started if need be."""
+    """A connection to the server for this environment, started if need be."""
     import fcntl  # not on Windows
 
     path = Path(jupyter_runtime_dir(), f"cnnlab-{_version(environment)}.socket")
@@ -155,7 +114,7 @@ def _connect(environment: dict) -> socket.socket:
             connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
             path.unlink(missing_ok=True)
-            _start_parent(address, path, environment)
+            _start_server(address, path, environment)
             connection.connect(address)
     finally:
         os.close(folder)
@@ -170,7 +129,7 @@ def peer_uid(connection: socket.socket) -> int:
     return struct.unpack("3i", credentials)[1]
 
 
-def _start_parent(address: str, path: Path, environment: dict) -> None:
+def _start_server(address: str, path: Path, environment: dict) -> None:
     """Start it with its socket listening already: who connects needs not wait."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
@@ -186,11 +145,11 @@ def _start_parent(address: str, path: Path, environment: dict) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    _parents.append(process)
+    _servers.append(process)
 
 
 def _version(environment: dict) -> str:
-    """Changes with everything that makes a running parent out of date."""
+    """Changes with everything that makes a running server out of date."""
     folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     files = [*folders, *Path(cnnlab.__file__).parent.rglob("*.py")]
     facts = [sys.executable, sys.version]

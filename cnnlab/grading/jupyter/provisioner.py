@@ -1,8 +1,8 @@
-"""Jupyter kernels that start in a moment: forks of a pre-imported parent.
+"""What Jupyter calls to start a kernel: a fork, in a moment, where it can be had.
 
 A kernel provisioner: every client of Jupyter (nbclient, nbconvert, nbval, nbgrader,
 JupyterLab) uses it unchanged, through the kernelspec that `install_kernelspec` puts
-in place. Where there is no warm kernel to be had, it launches an ordinary one.
+in place. Where no warm kernel can be had, it launches an ordinary one.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ KERNEL_NAME = "cnnlab-warm"
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Launches `ipykernel` as a fork of a parent that has imported Keras and more."""
+    """Launches `ipykernel` as a fork of a server that has imported Keras and more."""
 
     async def launch_kernel(self, cmd, **kwargs):
         """Fork, or launch an ordinary kernel and say why, once."""

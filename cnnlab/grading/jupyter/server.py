@@ -1,4 +1,4 @@
-"""The pre-imported parent of a user's Jupyter kernels; see `provisioner`. Linux only.
+"""The fork server of a user's Jupyter kernels. Linux only.
 
 Started as `python -m cnnlab.grading.jupyter.server FD PATH`: FD is a listening UNIX
 socket, PATH its file. It ends, as the kernels do not, when nobody asks for a while.
@@ -8,13 +8,12 @@ import contextlib
 import importlib
 import json
 import os
-import signal
 import socket
 import sys
 import threading
 
 from cnnlab.grading.jupyter.client import peer_uid
-from cnnlab.grading.sandbox import forkserver
+from cnnlab.grading.sandbox import forking
 
 IDLE = 300  # seconds without a request until it ends
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -38,41 +37,37 @@ def serve(listener: socket.socket, path: str) -> None:
                 os.unlink(path)
             return
         with connection, contextlib.suppress(OSError, ValueError):
-            _serve_one(listener, connection)
+            _serve_one(connection)
 
 
-def _serve_one(listener: socket.socket, connection: socket.socket) -> None:
+def _serve_one(connection: socket.socket) -> None:
     if peer_uid(connection) != os.getuid():
         return
     connection.settimeout(_REQUEST_LIMIT)
     body, streams, _, _ = socket.recv_fds(connection, _MAX_REQUEST, 2)
-    child = os.fork()
-    if child == 0:
-        try:
-            listener.close()
-            _become_kernel(connection, json.loads(body), streams)
-        finally:
-            os._exit(1)
+    request = json.loads(body)
+    child = forking.fork(lambda: _become_kernel(connection, request, streams))
     for stream in streams:
         os.close(stream)
-    forkserver.reply(connection, child)
+    forking.tell_of(child, connection)
 
 
-def _become_kernel(connection: socket.socket, request: dict, streams: list) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
-    for fd, stream in enumerate(streams, 1):
-        os.dup2(stream, fd)
-        os.close(stream)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
-    if request["bound"]:
-        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-    else:
-        connection.close()
-    sys.argv = ["ipykernel_launcher", *request["arguments"]]
-    importlib.import_module("ipykernel.kernelapp").launch_new_instance()
+def _become_kernel(connection: socket.socket, request: dict, streams: list[int]):
+    def run():
+        if request["bound"]:
+            threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+        else:
+            connection.close()
+        sys.argv = ["ipykernel_launcher", *request["arguments"]]
+        importlib.import_module("ipykernel.kernelapp").launch_new_instance()
+
+    forking.become(
+        run,
+        keep=connection.fileno(),
+        streams=streams,
+        environment=request["environment"],
+        folder=request["folder"],
+    )
 
 
 def _end_with(connection: socket.socket) -> None:
@@ -87,10 +82,10 @@ def main() -> None:
     with contextlib.suppress(ValueError):
         sys.path.remove(os.getcwd())  # of `python -m`; a kernel adds its own
     os.environ.setdefault("MPLBACKEND", INLINE)
-    with forkserver.lasting():
-        forkserver.preload()
+    with forking.lasting():
+        forking.preload()
         importlib.import_module("ipykernel.kernelapp")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    forking.leave_no_zombies()
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
 
 

@@ -1,7 +1,7 @@
 """The box: what a student's code may see of this machine. Linux, with bubblewrap.
 
-One box holds the pre-imported parent and all its children; `lockdown` keeps the
-children from one another.
+One box holds the fork server and all its forks; `lockdown` keeps these from one
+another.
 """
 
 import os

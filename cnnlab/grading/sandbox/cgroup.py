@@ -1,6 +1,6 @@
 """Control groups: the kernel itself holds a submission to its limits. Linux only.
 
-The watchdog of `parent.Child` looks five times a second; a group is never late. It is
+The `watchdog` looks five times a second; a group is never late. It is
 used where the grader may make groups: of version 1 below its own group, of version 2
 beside it or further up (its own holds processes, and such a group limits no children),
 unless that would take submissions out of limits that were set on the grader.

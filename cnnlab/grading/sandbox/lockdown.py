@@ -11,7 +11,7 @@ import resource
 import struct
 
 MEMORY = 3 << 30  # bytes a submission may hold
-PROCESSES = 32  # it may have at a time, see `parent.Child`
+PROCESSES = 32  # it may have at a time, see `watchdog`
 SPACE = 512 << 20  # bytes of its private /tmp, held in memory
 THREADS = 128  # of all its processes together
 _FILES = 512  # open at a time
@@ -81,7 +81,7 @@ def _write(path: str, text: str) -> None:
 
 
 def leave_root() -> None:
-    """The pre-imported parent, started by root: an ordinary user from here on."""
+    """The fork server, started by root: an ordinary user from here on."""
     if os.getuid() == 0:
         # bubblewrap covers parts of root's /proc, and a mount over a covered one
         # is refused to the students' namespaces

@@ -1,10 +1,12 @@
-"""Warm kernels: forks of a pre-imported parent, boxed unless told otherwise."""
+"""Where a class's processes come from: forks of one server, kept count of.
+
+Boxed unless told otherwise. A server that died is replaced, once.
+"""
 
 import functools
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -12,17 +14,21 @@ from pathlib import Path
 
 from cnnlab.grading.sandbox import bubblewrap, cgroup, lockdown
 from cnnlab.grading.sandbox.process import (
-    Kernel,
-    KernelsDied,
-    PlainKernels,
-    kernel_environment,
+    PlainProcesses,
+    Processes,
+    ProcessesDied,
+    StudentProcess,
+    new_folder,
+    student_environment,
 )
 
-_WATCH = 0.2  # seconds between two looks at what the children use
+_WATCH = 0.2  # seconds between two looks at what the processes use
 
 
-def open_kernels(*, sandbox: bool = True, readable: tuple[Path, ...] = ()):
-    """The fastest kernels this machine can give; warm and boxed on Linux.
+def open_processes(
+    *, sandbox: bool = True, readable: tuple[Path, ...] = ()
+) -> Processes:
+    """The fastest processes this machine can give; warm and boxed on Linux.
 
     Args:
         sandbox: box the students' code. False only for code you trust.
@@ -32,20 +38,20 @@ def open_kernels(*, sandbox: bool = True, readable: tuple[Path, ...] = ()):
         IsolationError: submissions cannot be boxed here; says what is missing.
     """
     if not sandbox and sys.platform != "linux":
-        return PlainKernels()
+        return PlainProcesses()
     if sandbox:
         bubblewrap.check()
-    kernels = WarmKernels(boxed=sandbox, readable=readable)
-    kernels.prepare()
-    return kernels
+    processes = WarmProcesses(boxed=sandbox, readable=readable)
+    processes.prepare()
+    return processes
 
 
-class WarmKernels:
-    """A fork of one pre-imported parent per submission. Safe to use from threads."""
+class WarmProcesses(Processes):
+    """A fork of one `ForkServer` per submission: it has imported everything."""
 
     def __init__(self, *, boxed: bool = True, readable: tuple[Path, ...] = ()):
         self._boxed, self._readable = boxed, tuple(readable)
-        self._parent, self._children = None, set()
+        self._server, self._children = None, set()
         self._lock, self._closed = threading.Lock(), threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -59,37 +65,32 @@ class WarmKernels:
         return bubblewrap.level(self._groups[1]) if self._boxed else "none"
 
     def prepare(self) -> None:
-        """Start the parent; it gets ready while the caller goes on."""
+        """Start the server; it gets ready while the caller goes on."""
         with self._lock:
-            self._parent = self._parent or self._new_parent()
+            self._server = self._server or self._new_server()
 
-    def start(self, **environment: str) -> Kernel:
-        """A fresh kernel in an empty folder of its own.
+    def start(self, **environment: str) -> StudentProcess:
+        """A fresh process in an empty folder of its own.
 
-        Raises `KernelsDied` when a new parent fails as the running one did.
+        Raises `ProcessesDied` when a new server fails as the running one did.
         """
-        if self._boxed:
-            return self._start("/tmp", environment)
-        folder = tempfile.TemporaryDirectory(
-            prefix="cnnlab-", ignore_cleanup_errors=True
-        )
-        return self._start(folder.name, environment, folder.cleanup)
-
-    def _start(self, home: str, extra: dict, cleanup=lambda: None) -> Kernel:
-        environment = kernel_environment(home, **extra)
+        folder = None if self._boxed else new_folder()
+        home = folder.name if folder else "/tmp"
+        environment = student_environment(home, **environment)
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
                 child = self._fork(theirs, environment)
-            except KernelsDied:  # of old age, it may be: once more
-                self._parent = None
+            except ProcessesDied:  # of old age, it may be: once more
+                self._server = None
                 child = self._fork(theirs, environment)
         try:
             self._limit(child)
         except OSError as error:
-            child.kill()
-            raise KernelsDied(f"no control group for a submission: {error}") from None
-        return Kernel(ours, child, cleanup)
+            child.end()
+            why = f"no control group for a submission: {error}"
+            raise ProcessesDied(why) from None
+        return StudentProcess(ours, child, folder.cleanup if folder else lambda: None)
 
     def _limit(self, child) -> None:
         places, _ = self._groups
@@ -98,51 +99,45 @@ class WarmKernels:
             child.join(cgroup.Group(places, memory, lockdown.THREADS))
 
     def _fork(self, stream: socket.socket, environment: dict):
-        from cnnlab.grading.sandbox.parent import Child
+        from cnnlab.grading.sandbox.watchdog import WatchedChild
 
-        if self._parent is None:
-            self._parent = self._new_parent()
+        if self._server is None:
+            self._server = self._new_server()
         used = Counter(child.cpu for child in list(self._children))
         cpu = min(os.sched_getaffinity(0), key=used.__getitem__)
-        pidfd = self._parent.fork(stream, environment, cpu)
-        child = Child(pidfd, self._parent, cpu, self._children.discard)
+        pidfd = self._server.fork(stream, environment, cpu)
+        child = WatchedChild(pidfd, cpu, self._server, self._children.discard)
         self._children.add(child)
         return child
 
-    def _new_parent(self):
-        from cnnlab.grading.sandbox.parent import Parent  # Linux only
+    def _new_server(self):
+        from cnnlab.grading.sandbox.forkclient import ForkServer  # Linux only
 
-        return Parent(self._boxed, self._readable)
+        return ForkServer(self._boxed, self._readable)
 
     def _watch(self) -> None:
         pause = _WATCH
         while not self._closed.wait(pause):
             start = time.monotonic()
-            if parent := self._parent:
-                parent.close_if_ended()
+            if server := self._server:
+                server.close_if_ended()
             for child in list(self._children):
                 child.check()
             pause = max(_WATCH, time.monotonic() - start)
 
     def close(self) -> None:
-        """End the parent and every kernel."""
+        """End the server and every process."""
         self._closed.set()
         with self._lock:
-            if self._parent:
-                self._parent.close()
-            self._parent = None
+            if self._server:
+                self._server.close()
+            self._server = None
 
     def __reduce__(self):
-        """Elsewhere, such as in a worker of a cluster: one parent per process."""
+        """Elsewhere, such as in a worker of a cluster: one server per process."""
         return _of_this_process, (self._boxed, self._readable)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 @functools.cache
-def _of_this_process(boxed: bool, readable: tuple[Path, ...]) -> WarmKernels:
-    return WarmKernels(boxed=boxed, readable=readable)
+def _of_this_process(boxed: bool, readable: tuple[Path, ...]) -> WarmProcesses:
+    return WarmProcesses(boxed=boxed, readable=readable)

@@ -1,33 +1,34 @@
-"""One submission's process, kept alive through whatever its cells do."""
+"""One submission's cells, asked one by one, whatever becomes of the process."""
 
 import time
 
-from cnnlab.grading.sandbox.process import DEAD, TIMEOUT, Kernel, Reply
+from cnnlab.grading.sandbox.process import Processes, StudentProcess
+from cnnlab.grading.sandbox.replies import DEAD, TIMEOUT, Reply
 
 
 class Session:
-    """A student's kernel; when a cell kills it, started again without that cell.
+    """A student's process; when a cell kills it, another, without that cell.
 
     Args:
         seconds: for everything that is asked, restarts included.
     """
 
-    def __init__(self, processes, seconds: float):
+    def __init__(self, processes: Processes, seconds: float):
         self._processes, self._end = processes, time.monotonic() + seconds
-        self._kernel, self._done = None, []
+        self._process, self._done = None, []
 
-    def ask(self, limit: float, source: str, names: dict | None = None):
+    def ask(self, limit: float, source: str, names: dict | None = None) -> Reply:
         """Run a cell, or with `names` evaluate a probe, for at most `limit` seconds."""
-        kernel = self._ready()
+        process = self._ready()
         limit = min(limit, self._left())
-        if kernel is None or limit <= 0:
+        if process is None or limit <= 0:
             return Reply(DEAD, error="the time for the notebook is used up")
         if names is None:
-            reply = kernel.execute(source, limit)
+            reply = process.execute(source, limit)
         else:
-            reply = kernel.evaluate(source, limit, **names)
+            reply = process.evaluate(source, limit, **names)
         if reply.status == DEAD:
-            self._kernel = None
+            self._process = None
         elif names is None and reply.status != TIMEOUT:
             self._done.append((source, limit))
         return reply
@@ -39,20 +40,20 @@ class Session:
     def _left(self) -> float:
         return self._end - time.monotonic()
 
-    def _ready(self) -> Kernel | None:
-        """The kernel; a new one gets what the last one ran, less what kills it."""
-        while self._kernel is None and self._left() > 0:
-            self._kernel = self._processes.start()
+    def _ready(self) -> StudentProcess | None:
+        """The process; a new one runs what the last one ran, less what kills it."""
+        while self._process is None and self._left() > 0:
+            self._process = self._processes.start()
             again, self._done = self._done, []
             for number, (source, limit) in enumerate(again):
-                reply = self._kernel.execute(source, min(limit, max(self._left(), 0)))
+                reply = self._process.execute(source, min(limit, max(self._left(), 0)))
                 if reply.status == DEAD:
-                    self._kernel, self._done = None, self._done + again[number + 1 :]
+                    self._process, self._done = None, self._done + again[number + 1 :]
                     break
                 self._done.append((source, limit))
-        return self._kernel
+        return self._process
 
     def close(self) -> None:
-        """End the kernel."""
-        if self._kernel:
-            self._kernel.close()
+        """End the process."""
+        if self._process:
+            self._process.close()
