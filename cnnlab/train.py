@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+import cnnlab
 from cnnlab._progress import Line
 
 BUDGETS = ("smoke", "cpu", "gpu")
@@ -15,6 +16,14 @@ BUDGETS = ("smoke", "cpu", "gpu")
 def seed(value: int = 0) -> None:
     """Seed Python, NumPy and Keras. Call it before the model is built."""
     keras.utils.set_random_seed(value)
+
+
+def start(value: int = 0) -> None:
+    """Seed, and say in one line what this notebook runs on."""
+    seed(value)
+    runs_on = f"Keras {keras.__version__} on {keras.backend.backend()}, {device()}"
+    amount = budget(smoke="smoke", cpu="cpu", gpu="gpu")
+    print(f"cnnlab {cnnlab.__version__}, {runs_on}; budget: {amount}")
 
 
 def device() -> str:

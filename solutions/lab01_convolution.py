@@ -38,10 +38,9 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_sample_image
-
 from cnnlab import arithmetic, ops, plots, train
 from cnnlab.teaching.check import Failure, check, close, equal, forbid, recognise
+from sklearn.datasets import load_sample_image
 
 train.seed(0)
 LIBRARIES = ("np.convolve", "np.correlate", "scipy", "keras", "tensorflow", "cnnlab")

@@ -34,13 +34,12 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers
-
 from cnnlab import data, ops, plots, train
 from cnnlab.checks.perceptron import sound_backward, sound_forward
 from cnnlab.checks.sgd import sound_sgd_epoch, watch_epoch
 from cnnlab.teaching.check import Failure, check, close, equal, forbid, recognise
 from cnnlab.teaching.gradients import same_gradients
+from keras import layers
 
 train.seed(0)
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito

@@ -35,11 +35,10 @@
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers
-
 from cnnlab import data, ops, plots, train
 from cnnlab.teaching.check import Failure, check, close, equal, forbid, recognise
 from cnnlab.teaching.probes import fixed_weights, noise, respond, unchanged
+from keras import layers
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"

@@ -36,8 +36,6 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers
-
 from cnnlab import arithmetic, data, models, plots, train
 from cnnlab.teaching.check import Failure, check, close, equal, forbid, to_numpy
 from cnnlab.teaching.networks import same_network
@@ -50,6 +48,7 @@ from cnnlab.teaching.training import (
     pairs,
     sound_training,
 )
+from keras import layers
 
 train.seed(0)
 

@@ -38,8 +38,6 @@ from functools import partial
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers
-
 from cnnlab import blocks, data, models, plots, train
 from cnnlab.checks.residual import (
     planned,
@@ -59,6 +57,7 @@ from cnnlab.teaching.check import (
     to_numpy,
 )
 from cnnlab.teaching.probes import behaviour, fixed_weights
+from keras import layers
 
 train.seed(0)
 

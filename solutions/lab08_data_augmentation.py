@@ -35,8 +35,6 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from keras import layers
-
 from cnnlab import augment, data, plots, train
 from cnnlab.checks.augmentation import (
     box_statistics,
@@ -62,6 +60,7 @@ from cnnlab.teaching.check import (
     recognise,
     to_numpy,
 )
+from keras import layers
 
 train.seed(0)
 tf.get_logger().setLevel("ERROR")  # it warns of every new network

@@ -38,11 +38,6 @@ from types import SimpleNamespace
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 from cnnlab import data, models, plots, shapes, train
 from cnnlab.checks.freezing import ids, sound_assembly, thaw, toy, trained_layers
 from cnnlab.checks.grad_cam import cam_toy, sound_grad_cam
@@ -60,6 +55,10 @@ from cnnlab.teaching.networks import same_network
 from cnnlab.teaching.probes import respond, unchanged
 from cnnlab.teaching.training import class_numbers, judged
 from cnnlab.teaching.training import pairs as match
+from keras import layers
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 train.seed(0)
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "black"

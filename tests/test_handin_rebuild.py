@@ -451,3 +451,19 @@ def test_cells_without_anything_of_ours(cells):
     assert answers([]) == {}
     assert order([]) == OURS
     assert answers(read_notebook(b'{"cells": [{}, {"source": 3}]}')[0]["cells"]) == {}
+
+
+def test_an_answer_below_the_question_in_its_locked_cell_is_found(cells):
+    cells = [c for c in cells if c["id"] != WHY]
+    prompt = cells[find(cells, "prompt-why_floor")]
+    prompt["source"] += "\n\nBecause a window must fit."
+    assert answers(cells)["why_floor"] == ["Because a window must fit."]
+    for cell in cells:
+        cell["id"], cell["metadata"] = "lost", {}
+    assert answers(cells)["why_floor"] == ["Because a window must fit."]
+
+
+def test_answers_are_found_below_their_questions_without_ids(cells):
+    for cell in cells:
+        cell["id"], cell["metadata"] = "lost", {}
+    assert answers(cells)["why_floor"] == ["Because."]

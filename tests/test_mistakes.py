@@ -1,11 +1,14 @@
 """Every mistake loses its points and gets a hint that names it; every variant does not.
 
-The patched answers go through the real grader, in warm kernels, two at a time. To
-save time each runs only with the cells that its exercise needs; the first mistake and
-the first variant of an exercise also with those of every exercise that uses its answer.
+The first mistake and the first variant of an exercise go through the whole grader, in
+warm processes, two at a time; all others through the same grading in one process for
+each lab (`in_process`), a worker of pytest's. Each runs only with the cells that its
+exercise needs, the first ones also with those of every exercise that uses its answer.
+A variant must also pass the visible checks of its exercise.
 """
 
 import importlib.util
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,19 +16,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from in_process import InProcess
 from parts import dependents, part
 
 from cnnlab.grading.handin.submissions import File, Submission
 from cnnlab.grading.judge.grade import grade
-from cnnlab.grading.judge.reference import make_reference
+from cnnlab.grading.judge.reference import error_text, make_reference
 from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
 HERE = Path(__file__).parent
 SOLUTIONS = HERE.parent / "solutions"
 TABLES = sorted((HERE / "mistakes").glob("lab*.py"))
-
-pytestmark = pytest.mark.xdist_group("mistakes")  # one reference, one pool of kernels
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def _table(path: Path):
 
 
 def _cases():
+    """All patches, those that go through the whole grader marked with its group."""
     for path in TABLES:
         table = _table(path)
         for kind in ("MISTAKES", "VARIANTS"):
@@ -55,10 +58,17 @@ def _cases():
             for name, exercise, old, new, *words in getattr(table, kind):
                 case = Case(path.stem, exercise, old, new, exercise not in seen, *words)
                 seen.add(exercise)
-                yield pytest.param(case, id=f"{path.stem[:5]}-{exercise}-{name}")
+                group = "mistakes" if case.wide else f"mistakes-{path.stem}"
+                yield pytest.param(
+                    case,
+                    id=f"{path.stem[:5]}-{exercise}-{name}",
+                    marks=pytest.mark.xdist_group(group),  # one reference each
+                )
 
 
 CASES = list(_cases())
+BOXED = [param for param in CASES if param.values[0].wide]
+OTHERS = [param for param in CASES if not param.values[0].wide]
 
 
 @cache
@@ -101,6 +111,14 @@ def _handed_in(patched: labs.Lab, folder: Path) -> Submission:
     return Submission("student", path.name, (File(path),))
 
 
+def _graded(case: Case, reference, processes, folder: Path):
+    patched = _patched(case)
+    exercises = _concerned(case, patched)
+    folder.mkdir()
+    handed_in = _handed_in(part(patched, exercises), folder)
+    return grade(part(_solved(case.lab), exercises), reference, handed_in, processes)
+
+
 class _Grader:
     """Grades cases in the order they were collected, two at a time."""
 
@@ -117,16 +135,8 @@ class _Grader:
         self._results[key] = self._pool.submit(self._grade, key, case)
 
     def _grade(self, key: str, case: Case):
-        patched = _patched(case)
-        exercises = _concerned(case, patched)
-        folder = self._folder / key
-        folder.mkdir()
-        return grade(
-            part(_solved(case.lab), exercises),
-            self._references[case.lab].result(),
-            _handed_in(part(patched, exercises), folder),
-            self._processes,
-        )
+        reference = self._references[case.lab].result()
+        return _graded(case, reference, self._processes, self._folder / key)
 
     def result(self, key: str):
         return self._results.pop(key).result()
@@ -148,15 +158,43 @@ def grader(request, tmp_path_factory):
         grader.close()
 
 
-def test_one_worker_grades_them(request):
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Processes that are this one, and the references that they have made."""
+    before, folder = dict(os.environ), os.getcwd()
+    processes = InProcess(str(tmp_path_factory.mktemp("home")))
+    yield (
+        processes,
+        cache(lambda name: make_reference(_solved(name), processes, seed=1)),
+    )
+    os.environ.clear()
+    os.environ.update(before)
+    os.chdir(folder)
+
+
+@pytest.mark.parametrize("group", ["mistakes", "mistakes-lab01_convolution"])
+def test_one_worker_grades_a_group(request, group):
     if not request.config.getoption("loadgroup", False):
         pytest.skip("for runs with --dist loadgroup")
-    assert request.node.nodeid.endswith("@mistakes")  # pytest-xdist may lose groups
+    ids = [item.nodeid for item in request.session.items]  # pytest-xdist may lose them
+    assert any(nodeid.endswith(f"@{group}") for nodeid in ids)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", BOXED)
 def test_answer(request, grader, case):
-    result = grader.result(request.node.callspec.id)
+    _check_result(case, grader.result(request.node.callspec.id))
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_answer_in_this_process(here, case, tmp_path):
+    processes, reference_of = here
+    reference = reference_of(case.lab)
+    _check_result(case, _graded(case, reference, processes, tmp_path / "handed_in"))
+    if not case.words:
+        _check_visible(case, processes)
+
+
+def _check_result(case: Case, result) -> None:
     assert result.status == "graded", result.reason
     exercises = {e.name: e for e in result.exercises}
     named = exercises.pop(case.exercise)
@@ -168,3 +206,13 @@ def test_answer(request, grader, case):
         assert named.points == named.max_points, said
     others = {e.name: e.messages for e in exercises.values() if e.points < e.max_points}
     assert not others
+
+
+def _check_visible(case: Case, processes) -> None:
+    """A right answer passes the visible checks too."""
+    patched = _patched(case)
+    wanted = part(patched, _concerned(case, patched))
+    with processes.start() as process:
+        for cell in wanted.of_kind("code", "exercise", "check"):
+            reply = process.execute(cell.source, 60)
+            assert reply.status == "ok", (cell.id, reply.said or error_text(reply))

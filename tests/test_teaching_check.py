@@ -2,13 +2,22 @@
 
 import itertools
 import linecache
+import re
 import textwrap
 
 import numpy as np
 import pytest
 
 from cnnlab.teaching import check
-from cnnlab.teaching.check import Failure, NotAttempted, close, equal, forbid, recognise
+from cnnlab.teaching.check import (
+    Failure,
+    NotAttempted,
+    close,
+    equal,
+    forbid_use,
+    frozen,
+    recognise,
+)
 
 _cells = itertools.count()
 
@@ -23,7 +32,7 @@ def run(namespace: dict, source: str) -> None:
 
 @pytest.fixture
 def notebook(monkeypatch):
-    monkeypatch.setattr(check, "_failed", check.Counter())
+    monkeypatch.setattr(check, "_met", check.Counter())
     return {"check": check.check, "equal": equal, "close": close, "np": np}
 
 
@@ -39,8 +48,13 @@ def doubles():
 def test_a_check_that_passes_prints_its_sentence(notebook, capsys):
     run(notebook, "def double(x): return 2 * x")
     run(notebook, CHECK)
-    assert capsys.readouterr().out == "✓ A double is twice as large.\n"
+    assert capsys.readouterr().out == "✓ Correct: A double is twice as large.\n"
     assert callable(notebook["doubles"])
+
+
+def plain(text: str) -> str:
+    """Without its colours."""
+    return re.sub(r"\x1b\[\d+m", "", text)
 
 
 def failure_of(notebook, source=CHECK) -> Failure:
@@ -49,28 +63,51 @@ def failure_of(notebook, source=CHECK) -> Failure:
     return error.value
 
 
-def test_hints_climb_by_one_at_each_failure_and_start_again(notebook):
-    wrong, right = "def double(x): return x", "def double(x): return 2 * x"
+def test_hints_climb_by_one_each_time_a_mistake_is_met(notebook):
+    wrong = "def double(x): return x"
     run(notebook, wrong)
     shown = ["\n".join(failure_of(notebook)._render_traceback_()) for _ in range(4)]
-    assert [text.count("Hint:") for text in shown] == [1, 2, 3, 3]
+    assert [text.count("Hint") for text in shown] == [1, 2, 3, 3]
     assert ["next hint" in text for text in shown] == [True, True, False, False]
-    assert shown[0].splitlines()[:3] == [
-        "✗ A double is twice as large.",
+    assert plain(shown[0]).splitlines()[:3] == [
+        "✗ Not yet: A double is twice as large.",
         "  double(4): expected 8, received 4.",
-        "  Hint: The idea.",
+        "  Hint 1 of 3: The idea.",
     ]
-    run(notebook, right)
+    run(notebook, "def double(x): return 2 * x")
     run(notebook, CHECK)
     run(notebook, wrong)
+    assert failure_of(notebook).shown == 3  # what was shown stays
+
+
+def test_the_same_mistake_with_other_numbers_is_the_same(notebook):
+    for factor, shown in ((1, 1), (3, 2), (4, 3)):
+        run(notebook, f"def double(x): return {factor} * x")
+        assert failure_of(notebook).shown == shown
+
+
+def test_another_mistake_starts_at_its_own_first_hint(notebook):
+    run(notebook, "def double(x): return x")
+    assert [failure_of(notebook).shown for _ in range(2)] == [1, 2]
+    run(notebook, "def double(x): return 'no number'")
+    assert failure_of(notebook).shown == 1
+    run(notebook, "def double(x): return x")
+    assert failure_of(notebook).shown == 3
+
+
+def test_not_having_started_counts_nothing(notebook):
+    run(notebook, "def double(x): raise NotImplementedError('double')")
+    for _ in range(3):
+        failure_of(notebook)
+    run(notebook, "def double(x): return x")
     assert failure_of(notebook).shown == 1
 
 
 def test_a_check_without_hints_offers_none(notebook):
     run(notebook, "def double(x): return x")
     failure = failure_of(notebook, "@check\ndef d(): equal(double(1), 2, 'double(1)')")
-    assert failure._render_traceback_() == [
-        "✗ d",
+    assert [plain(line) for line in failure._render_traceback_()] == [
+        "✗ Not yet: d",
         "  double(1): expected 2, received 1.",
     ]
 
@@ -79,8 +116,8 @@ def test_an_untouched_stub_is_not_attempted(notebook):
     run(notebook, "def double(x): raise NotImplementedError('double')")
     failure = failure_of(notebook)
     assert isinstance(failure, NotAttempted)
-    assert failure.message == "Not attempted yet: exercise double."
-    assert failure._render_traceback_()[0].startswith("… ")
+    assert failure.message == "Exercise double is still to be written, above."
+    assert plain(failure._render_traceback_()[0]).startswith("… Not started")
 
 
 def test_not_implemented_of_a_library_is_a_failure(notebook):
@@ -100,14 +137,14 @@ def test_a_misspelled_name_in_the_answer_is_a_failure_with_its_line(notebook):
     run(notebook, "def double(x):\n    return 2 * y\n")
     failure = failure_of(notebook)
     assert not isinstance(failure, NotAttempted)
-    assert 'NameError in line 2, "return 2 * y"' in failure.message
+    assert 'in line 2, "return 2 * y":\nNameError: name' in failure.message
 
 
 def test_an_exception_names_the_deepest_line_of_the_student(notebook):
     run(notebook, "def helper(x):\n    return np.zeros(3).reshape(x)\n")
     run(notebook, "def double(x):\n    return helper(x)\n")
     message = failure_of(notebook).message
-    assert 'ValueError in line 2, "return np.zeros(3).reshape(x)"' in message
+    assert 'in line 2, "return np.zeros(3).reshape(x)":\nValueError' in message
     assert "cannot reshape" in message
 
 
@@ -193,13 +230,15 @@ def test_close_says_what_differs(received, expected, words):
     assert words in error.value.message
 
 
-MIRRORED = {"The kernel is flipped.": (np.array([3.0, 2, 1]), "Slide it as it is.")}
+MIRRORED = {"The kernel is flipped.": (lambda k: k[::-1], "Slide it as it is.")}
+ZEROS = {"Another one.": (np.zeros_like,)}
+KERNEL = np.array([1.0, 2, 3])
 
 
 @pytest.mark.parametrize("received", [np.array([3, 2, 1]), [3.0, 2.0, 1.0], (3, 2, 1)])
 def test_a_known_mistake_is_named(received):
     with pytest.raises(Failure) as caught:
-        recognise(received, {"Another one.": (np.zeros(3),)} | MIRRORED)
+        recognise(received, ZEROS | MIRRORED, KERNEL)
     assert caught.value.message == "The kernel is flipped."
     assert caught.value.hints == ("Slide it as it is.",)
 
@@ -208,7 +247,7 @@ def test_a_known_mistake_is_named(received):
     "received", [np.array([1, 2, 3]), np.array([[3, 2, 1]]), 3, None, "flipped"]
 )
 def test_what_is_no_known_mistake_is_left_to_the_next_check(received):
-    assert recognise(received, MIRRORED) is None
+    assert recognise(received, MIRRORED, KERNEL) is None
 
 
 def test_close_keeps_to_its_tolerances():
@@ -218,8 +257,11 @@ def test_close_keeps_to_its_tolerances():
         close(1.11, 1, "f()", rtol=0.1)
 
 
-def test_failure_text_holds_message_and_all_hints():
-    assert str(Failure("What.", "Idea.", "Line.")) == "What.\nIdea.\nLine."
+def test_a_failure_is_data():
+    failure = Failure("What.", "Idea.", "Line.")
+    assert str(failure) == "What."
+    wanted = {"title": "", "message": "What.", "hints": ["Idea.", "Line."]}
+    assert failure.as_data() == wanted
 
 
 CHEATS = {
@@ -241,7 +283,7 @@ CHEATS = {
 def test_forbid_sees(notebook, source):
     run(notebook, source)
     with pytest.raises(Failure, match="write it yourself, without"):
-        forbid(notebook["answer"], "np.convolve", "scipy")
+        forbid_use(notebook["answer"], "np.convolve", "scipy")
 
 
 @pytest.mark.parametrize(
@@ -255,4 +297,53 @@ def test_forbid_sees(notebook, source):
 )
 def test_forbid_leaves_alone(notebook, source):
     run(notebook, source)
-    forbid(notebook["answer"], "np.convolve", "scipy")
+    forbid_use(notebook["answer"], "np.convolve", "scipy")
+
+
+ON_ANSWERS = """
+@check(forbid=["np.convolve"], read="section 1")
+def doubles(double):
+    "A double is twice as large."
+    equal(double(frozen([4]))[0], 8, "double([4])", "The idea.")
+"""
+
+
+@pytest.fixture
+def called(notebook):
+    """Checks an answer as a notebook's one line does."""
+    notebook["frozen"] = frozen
+    run(notebook, ON_ANSWERS)
+
+    def called(answer: str):
+        run(notebook, f"def double(x):\n    {answer}\n")
+        return failure_of(notebook, "doubles(double)")
+
+    return called
+
+
+def test_a_check_that_takes_an_answer_runs_when_it_is_called(notebook, called, capsys):
+    assert capsys.readouterr().out == ""
+    run(notebook, "def double(x): return 2 * x\ndoubles(double)")
+    assert capsys.readouterr().out == "✓ Correct: A double is twice as large.\n"
+
+
+def test_the_last_hint_says_where_to_read(called):
+    failure = called("return x")
+    assert failure.hints == ("The idea.", "Still stuck? Read section 1 again.")
+    assert failure.shown == 1
+
+
+def test_what_is_forbidden_is_refused_before_anything_else(called):
+    assert "without np.convolve" in called("return np.convolve(x, [2])").message
+
+
+def test_changing_the_input_is_named(called):
+    failure = called("x *= 2; return x")
+    assert 'changes what it was given, in line 2, "x *= 2; return x"' in failure.message
+
+
+@pytest.mark.parametrize("answer", ["return None", "return 8", "return iter(x)"])
+def test_what_the_check_cannot_use_is_not_called_an_error_of_the_students(
+    called, answer
+):
+    assert called(answer).message.startswith("What your answer gives cannot be used")

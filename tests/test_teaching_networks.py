@@ -21,7 +21,7 @@ def said(build, **mistakes) -> str:
     known = {"with ReLU": lambda: right("relu"), "with 7 filters": 714}
     with pytest.raises(Failure) as failure:
         networks.same_network(build, right, known | mistakes, "Ask your neighbour.")
-    return str(failure.value)
+    return "\n".join((failure.value.message, *failure.value.hints))
 
 
 def test_the_same_network_in_another_style_passes():

@@ -63,7 +63,7 @@ def test_read_tells_what_the_source_says(tiny):
     assert tiny.written_points == {"why_floor": 2}
     assert [c.kind for c in tiny.cells] == (
         "text code text exercise check probe exercise check probe probe code code code "
-        "question"
+        "prompt question"
     ).split()
     assert [c.is_graded for c in tiny.of_kind("code")] == [True, True, False, False]
     exercise = tiny.of_kind("exercise")[1]
@@ -243,7 +243,7 @@ def test_read_names_file_line_and_mistake(write, text, line, words):
 def test_read_takes_what_those_were_made_of(write):
     made = labs.read(write(WHOLE))
     assert [c.kind for c in made.cells] == (
-        "exercise check probe holdout probe question".split()
+        "exercise check probe holdout probe prompt question".split()
     )
 
 
@@ -297,9 +297,10 @@ def test_a_stub_keeps_signature_and_docstring(tiny):
         '    """Values per side that a convolution gives."""\n'
         '    raise NotImplementedError("output_size")'
     )
-    assert cells["question-why_floor"] == (
-        "Why is the size rounded down?\n\n*Your answer here.*"
+    assert cells["prompt-why_floor"] == (
+        "### Question 1: why floor (2 points)\n\nWhy is the size rounded down?"
     )
+    assert cells["question-why_floor"] == "*Your answer here.*"
 
 
 def test_a_stub_with_two_regions(write):
@@ -322,6 +323,7 @@ def test_the_solved_notebook_keeps_all_and_tags_what_is_hidden(tiny):
         assert cell.source.startswith("seed = 0") == hidden
         body = cell.source.split("\n", 1)[1] if hidden else cell.source
         assert body.endswith(";") == hidden  # its value is not printed
+        body = body.replace("  # given", "", 1)
         assert ours.source.startswith(body.removesuffix(";"))
 
 
@@ -329,14 +331,14 @@ def test_expected_output_stands_in_the_solved_notebook_only(write):
     text = '# %% tags=["nbval-check-output"]\nprint(3)\nprint()\n# -> 3\n# ->\n'
     source = labs.read(write(WHOLE + "\n" + text))
     (cell,) = [c for c in labs.solved(source).cells if c.id == "code-1"]
-    assert cell.source == "print(3)\nprint()"
+    assert cell.source == "print(3)  # given\nprint()"
     assert cell.metadata.tags == ["nbval-check-output"]
     assert [(o.output_type, o.name, o.text) for o in cell.outputs] == [
         ("stream", "stdout", "3\n\n")
     ]
     assert cell.execution_count == 1, "nbval fails on outputs of a cell never run"
     (cell,) = [c for c in labs.student(source).cells if c.id == "code-1"]
-    assert (cell.source, cell.outputs) == ("print(3)\nprint()", [])
+    assert (cell.source, cell.outputs) == ("print(3)  # given\nprint()", [])
 
 
 def test_nbgrader_metadata_follows_schema_3(tiny):
@@ -379,3 +381,43 @@ def test_answers_alone_may_be_edited(tiny):
         assert locked == {None: None, "exercise": False, "question": False}.get(
             kind, True
         )
+
+
+def test_only_what_is_the_students_can_be_edited(write):
+    filled = '# %% prediction="faster"\nfaster = ""  # which?\n'
+    for lab in (labs.read(TINY), labs.read(write(WHOLE + "\n" + filled))):
+        for cell in labs.student(lab).cells:
+            kind = cell.metadata.get("cnnlab", {}).get("kind", "text")
+            mine = kind in ("exercise", "question", "prediction")
+            if kind != "text":
+                assert cell.metadata.editable == mine
+                assert cell.metadata.deletable is False
+                assert cell.metadata.nbgrader.locked != mine
+
+
+def test_given_code_says_so(write):
+    given = "# %%\nx = (\n    1\n)\n\n# %%\n%matplotlib inline\n"
+    given += '\n# %% folded="What it costs"\nplot(x)\n'
+    cells = labs.student(labs.read(write(WHOLE + "\n" + given))).cells
+    one, two, three = (c for c in cells if c.id.startswith("code-"))
+    assert one.source == "x = (  # given\n    1\n)"
+    assert two.source == "# given\n%matplotlib inline"
+    assert three.source == "# @title What it costs\nplot(x)"
+    assert three.metadata.jupyter == {"source_hidden": True}
+    assert three.metadata.cellView == "form"
+
+
+def test_a_heading_says_number_title_and_points(write):
+    text = WHOLE.replace('question="why"', 'question="why" title="What is y?"')
+    question = '\n# %% [markdown] question="more" points=2\n# Why?\n#\n'
+    question += "# ### BEGIN SOLUTION\n# So.\n# ### END SOLUTION\n"
+    cells = labs.student(labs.read(write(text + question))).cells
+    heads = [c.source.splitlines()[0] for c in cells if c.id.startswith("prompt-")]
+    assert heads[0] == "### Question 1: What is y? (1 point)"
+    assert heads[1] == "### Question 2: more (2 points)"
+
+
+@pytest.mark.parametrize("text", ['x = "MLP"', "x = 1", "print(1)", "import os"])
+def test_a_prediction_is_left_to_the_student(write, text):
+    with pytest.raises(labs.LabError, match="must be empty texts"):
+        labs.read(write(f'{WHOLE}\n# %% prediction="faster"\n{text}\n'))

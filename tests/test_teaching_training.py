@@ -164,7 +164,7 @@ def silent(*arguments):
 def test_what_is_wrong_is_said(train_model, words):
     with pytest.raises(Failure) as failure:
         training_checks.sound_training(train_model, small)
-    assert words in str(failure.value)
+    assert words in "\n".join((failure.value.message, *failure.value.hints))
 
 
 def test_a_softmax_too_many_or_too_few_is_said():

@@ -216,3 +216,14 @@ def test_gradients_name_the_backends_they_know(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ValueError, match="tensorflow, jax. Received: torch"):
         train.gradients(None, None, None)
+
+
+def test_start_seeds_and_says_what_runs(monkeypatch, capsys):
+    monkeypatch.setenv("CNNLAB_BUDGET", "smoke")
+    train.start(3)
+    drawn = np.random.rand()
+    said = capsys.readouterr().out
+    assert said.startswith("cnnlab ") and said.endswith("; budget: smoke\n")
+    assert keras.__version__ in said and said.count("\n") == 1
+    train.seed(3)
+    assert np.random.rand() == drawn

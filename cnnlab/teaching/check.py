@@ -1,27 +1,36 @@
-"""What a check may say to a student.
+"""What a check says to a student.
 
-A check is a function whose docstring is the sentence students read:
+A check is a function whose docstring is the sentence students read. It takes what the
+student wrote; the notebook holds one line, `check.output_size(output_size)`:
 
-    @check
-    def output_size_rounds_down():
+    @check(forbid=["cnnlab.arithmetic"], read="section 2, or deck 001, 'Dimensions'")
+    def output_size(output_size):
         "A convolution gives floor((n + 2p - k) / s) + 1 values per side."
         equal(output_size(7, 2, strides=2), 3, "output_size(7, 2, strides=2)")
 
-It runs at once, prints a tick, or raises `Failure`.
+It prints a tick, or raises `Failure`. One that takes nothing runs at once: so a small
+lab may write its checks in its cells.
 """
 
+import functools
 import inspect
+import re
 import sys
 import textwrap
 import traceback
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from cnnlab._notebook import in_notebook
 from cnnlab.teaching.names import forbidden_names, matching
 
-_failed: Counter[str] = Counter()  # how often each check has failed: hints climb
+_GREEN, _RED, _BLUE, _END = "\x1b[32m", "\x1b[31m", "\x1b[34m", "\x1b[0m"
+_NUMBER = re.compile(r"\d[\d.,]*")
+_READ_ONLY = "read-only"  # in what NumPy says of writing to a frozen array
+_met: Counter[tuple] = Counter()  # how often each mistake was met: hints climb
 
 
 class Failure(Exception):
@@ -30,62 +39,99 @@ class Failure(Exception):
     Args:
         message: what was expected and what was received; never the answer.
         hints: from the idea, over the formula, to the line. One more is shown
-            each time the same check fails again.
+            each time the same mistake is met again.
     """
 
-    title = ""
-    mark = "✗"
+    title = ""  # the sentence of the check
+    mark, word, colour = "✗", "Not yet", _RED
 
     def __init__(self, message: str, *hints: str):
-        super().__init__("\n".join((message, *hints)))
-        self.message = message
-        self.hints = hints
+        super().__init__(message)
+        self.message, self.hints = message, hints
         self.shown = len(hints)
+
+    def as_data(self) -> dict:
+        """What there is to show, all hints: `title`, `message` and `hints`."""
+        hints = list(self.hints)
+        return {"title": self.title, "message": self.message, "hints": hints}
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""
-        lines = [f"{self.mark} {self.title}" if self.title else self.mark]
+        head = f"{self.mark} {self.word}"
+        lines = [f"{self.colour}{head}{_END}: {self.title}" if self.title else head]
         lines += [f"  {line}" for line in self.message.splitlines()]
-        lines += [f"  Hint: {hint}" for hint in self.hints[: self.shown]]
+        for number, hint in enumerate(self.hints[: self.shown], 1):
+            label = f"{_BLUE}Hint {number} of {len(self.hints)}{_END}"
+            lines.append(f"  {label}: {hint}")
         if self.shown < len(self.hints):
-            lines.append("  (Run this cell again for the next hint.)")
+            lines.append("  Run this line again for the next hint.")
         return lines
 
 
 class NotAttempted(Failure):
     """The exercise has not been started; not the same as a wrong answer."""
 
-    mark = "…"
+    mark, word, colour = "…", "Not started", _BLUE
 
 
-def check(function):
-    """Run a check now: print a tick, or raise its `Failure`.
+def check(function: Callable | None = None, *, forbid=(), read: str = ""):
+    """Make a check: called with a student's answers, it prints a tick or raises.
 
-    An unfinished answer becomes `NotAttempted`; an exception in the student's
-    own code becomes a `Failure` that names the line.
+    An unfinished answer becomes `NotAttempted`; an exception in the student's own
+    code becomes a `Failure` that names the line.
+
+    Args:
+        function: takes the answers, in the order of the notebook's line; its
+            docstring is what students read.
+        forbid: dotted names that the answers may not use, those of the exercise's
+            header in the lab source.
+        read: where someone stuck finds it explained; the last hint of each mistake.
     """
+    if function is None:
+        return functools.partial(check, forbid=forbid, read=read)
     title = " ".join((function.__doc__ or function.__name__).split())
-    try:
-        function()
-    except Exception as error:
-        failure = _as_failure(error, function)
-        failure.title = title
-        _failed[function.__name__] += 1
-        failure.shown = min(_failed[function.__name__], len(failure.hints))
-        raise failure from None
-    _failed.pop(function.__name__, None)
-    print(f"✓ {title}")
-    return function
+
+    @functools.wraps(function)
+    def run(*answers):
+        try:
+            for answer in filter(callable, answers):
+                forbid_use(answer, *forbid)
+            function(*answers)
+        except Exception as error:
+            raise _told(_as_failure(error, function), title, read) from None
+        tick = f"{_GREEN}✓ Correct{_END}" if in_notebook() else "✓ Correct"
+        print(f"{tick}: {title}")
+
+    run.forbid = tuple(forbid)
+    if not inspect.signature(function).parameters:
+        run()
+    return run
 
 
-def _as_failure(error: Exception, function) -> Failure:
+def _told(failure: Failure, title: str, read: str) -> Failure:
+    """The same failure with its title, and as many hints as it is time for.
+
+    The same mistake is the same message, numbers apart, with the same hints.
+    """
+    failure.title = title
+    if isinstance(failure, NotAttempted):
+        return failure
+    if read:
+        failure.hints += (f"Still stuck? Read {read} again.",)
+    mistake = (title, _NUMBER.sub("#", failure.message), failure.hints)
+    _met[mistake] += 1
+    failure.shown = min(_met[mistake], len(failure.hints))
+    return failure
+
+
+def _as_failure(error: Exception, function: Callable) -> Failure:
     if isinstance(error, Failure):
         return error
-    frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, NotImplementedError) and str(error).isidentifier():
-        return NotAttempted(f"Not attempted yet: exercise {error}.")
-    by_check = frames[-1].filename == function.__code__.co_filename
-    if isinstance(error, NameError) and error.name and by_check:
+        return NotAttempted(f"Exercise {error} is still to be written, above.")
+    frames = traceback.extract_tb(error.__traceback__)
+    in_check = frames[-1].filename == function.__code__.co_filename
+    if isinstance(error, NameError) and error.name and in_check:
         return NotAttempted(
             f"`{error.name}` does not exist yet. Write it in the answer cell above "
             "and run that cell first."
@@ -93,11 +139,34 @@ def _as_failure(error: Exception, function) -> Failure:
     ours = ("site-packages", str(Path(__file__).parent.parent))
     own = [f for f in frames if f.line and not any(o in f.filename for o in ours)]
     own = [f for f in own if f.name != function.__name__]
-    where = f' in line {own[-1].lineno}, "{own[-1].line}"' if own else ""
+    said = f"{type(error).__name__}: {error}"
+    if not own:  # the check's own lines stumble over it
+        return Failure(
+            f"What your answer gives cannot be used: {said}",
+            "Is it of the kind, and of the shape, that the docstring asks for? Call "
+            "your function in a new cell, and look at what it gives.",
+        )
+    where = f'in line {own[-1].lineno}, "{own[-1].line}"'
+    if isinstance(error, ValueError) and _READ_ONLY in str(error):
+        return Failure(
+            f"Your code changes what it was given, {where}.",
+            "Whoever called your function goes on using its arrays: make a new one.",
+            "x = x + 1 makes a new array; x += 1 and x[0] = 1 write into the old one.",
+        )
     return Failure(
-        f"Your code raised {type(error).__name__}{where}:\n{error}",
+        f"Your code raised an error {where}:\n{said}",
         "Call your function yourself in a new cell and read the traceback.",
     )
+
+
+def frozen(values) -> np.ndarray:
+    """An array of its own, which cannot be written to.
+
+    An answer that changes its input in place is told so.
+    """
+    array = np.array(values)
+    array.flags.writeable = False
+    return array
 
 
 def equal(received, expected, what: str, *hints: str) -> None:
@@ -166,17 +235,23 @@ def close(
         )
 
 
-def recognise(received, mistakes: dict) -> None:
-    """Fail if a value is what a known mistake gives, and name that mistake.
+def recognise(received, slips: Mapping[str, tuple], *arguments) -> None:
+    """Fail if an answer gives what a function with a typical mistake gives; name it.
 
     Args:
-        received: the student's value.
-        mistakes: what went wrong, in a sentence -> the value it gives, then hints.
+        received: what the student's function gave for `arguments`.
+        slips: what is wrong, in a sentence -> the function that does it so, then
+            hints, simplest first.
+        arguments: what both were called with.
     """
     received = _numbers(received)
-    for message, (wrong, *hints) in mistakes.items():
-        alike = received is not None and received.shape == np.shape(wrong)
-        if alike and np.allclose(received, wrong, rtol=1e-4, atol=1e-6, equal_nan=True):
+    if received is None:
+        return
+    for message, (wrong, *hints) in slips.items():
+        made = np.asarray(wrong(*arguments) if callable(wrong) else wrong)
+        if received.shape == made.shape and np.allclose(
+            received, made, rtol=1e-4, atol=1e-6, equal_nan=True
+        ):
             raise Failure(message, *hints)
 
 
@@ -188,7 +263,7 @@ def to_numpy(value) -> np.ndarray:
     return keras.ops.convert_to_numpy(value) if keras else np.asarray(value)
 
 
-def forbid(answer, *names: str) -> None:
+def forbid_use(answer, *names: str) -> None:
     """Fail if a student's function uses what it was asked to write.
 
     Args:
@@ -205,8 +280,11 @@ def forbid(answer, *names: str) -> None:
         raise Failure(
             "This exercise asks you to write it yourself, without "
             f"{', '.join(sorted(set(used)))}.",
-            "Only arithmetic, indexing, loops and elementary NumPy are needed.",
+            f"Anything may be used but {', '.join(names)}.",
         )
+
+
+forbid = forbid_use  # until every lab's checks stand in cnnlab.checks
 
 
 def _meaning(value) -> str:

@@ -12,6 +12,7 @@ COMPARE_RULES = ("close", "equal", "accuracy", "at_least")
 NOT_GRADED = "not-graded"  # the tag of given code that earns no points
 _NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 _SECRETS = ("x_secret", "y_secret")
+_EMPTY_TEXTS = re.compile(r"""((#.*|\w+ = ""( *#.*)?)?\n)*""")
 OPTIONS = {  # what may follow each kind in a cell header: name -> type
     "exercise": {"points": float, "forbid": list},
     "check": {},
@@ -23,9 +24,11 @@ OPTIONS = {  # what may follow each kind in a cell header: name -> type
         "margin": float,
         "holdout": str,
     },
-    "question": {"points": float},
+    "question": {"points": float, "title": str},
+    "prediction": {},
     "holdout": {},
 }
+GIVEN = {"folded": str}  # likewise, of given code: the title that is seen of it
 
 
 class LabError(ValueError):
@@ -40,11 +43,13 @@ def kind_of(where: str, cell_type: str, metadata: dict) -> str:
     if len(kinds) > 1:
         raise LabError(f"{where}: a cell is one of {kinds}, not several.")
     unknown = metadata.get("incorrectly_encoded_metadata")
-    unknown = unknown or (not kinds and next(iter(metadata), ""))
+    allowed = GIVEN if cell_type == "code" else {}
+    unknown = unknown or (not kinds and next(iter(metadata.keys() - allowed), ""))
     if unknown or cell_type == "raw":
         raise LabError(
             f"{where}: unknown option {unknown or '[raw]'!r} in header. Expected "
-            f'[markdown], {", ".join(OPTIONS)}, written like exercise="name" points=2.'
+            f"[markdown], {', '.join((*OPTIONS, *GIVEN))}, written like "
+            'exercise="name" points=2.'
         )
     if not kinds:
         return "text" if cell_type == "markdown" else "code"
@@ -62,7 +67,7 @@ def kind_of(where: str, cell_type: str, metadata: dict) -> str:
 
 def check_options(where: str, kind: str, name: str, options: dict) -> None:
     """Raise LabError unless every option fits the kind."""
-    allowed = OPTIONS[kind]
+    allowed = OPTIONS.get(kind, GIVEN)
     for key, value in options.items():
         if key not in allowed:
             raise LabError(
@@ -111,6 +116,11 @@ def check_source(where: str, kind: str, name: str, source: str) -> None:
         raise LabError(f"{where}: `{BEGIN}` stands in no exercise and no question.")
     if kind in ("probe", "holdout"):
         _check_hidden(where, kind, name, source)
+    if kind == "prediction" and not _EMPTY_TEXTS.fullmatch(source.rstrip() + "\n"):
+        raise LabError(
+            f"{where}: prediction {name!r} must be empty texts for a student to fill, "
+            'such as `faster = ""  # which network, and how many times?`'
+        )
 
 
 def _check_hidden(where: str, kind: str, name: str, source: str) -> None:
@@ -132,7 +142,7 @@ def check_names(path, cells) -> None:
     """Raise LabError unless names are unique and whatever a cell needs is above it."""
     first: dict[tuple[str, str], int] = {}
     for cell in cells:
-        if cell.kind in ("exercise", "question", "holdout"):
+        if cell.kind in ("exercise", "question", "prediction", "holdout"):
             line = first.setdefault((cell.kind, cell.name), cell.line)
             if line != cell.line:
                 raise LabError(
@@ -159,7 +169,7 @@ def check_not_graded(path, cells) -> None:
     """
     needed: set[str] = set()
     for cell in reversed(cells):
-        if cell.kind in ("text", "question"):
+        if cell.kind in ("text", "prompt", "question"):
             continue
         defined, taken = flow(cell.source)
         if cell.kind == "check" and cell.is_graded:
@@ -174,15 +184,15 @@ def check_not_graded(path, cells) -> None:
             needed |= taken
         elif cell.is_graded:
             needed = (needed - defined) | taken
-        elif cell.kind != "code":
+        elif cell.kind not in ("code", "prediction"):
             raise LabError(
                 f"{path}:{cell.line}: only given code can be {NOT_GRADED}. Received "
                 f"the tag at {cell.kind} {cell.name!r}."
             )
         elif missing := defined & needed:
             raise LabError(
-                f"{path}:{cell.line}: this cell is tagged {NOT_GRADED}, but a graded "
-                f"cell below takes {', '.join(sorted(missing))} from it."
+                f"{path}:{cell.line}: no points depend on this {cell.kind} cell, but a "
+                f"graded cell below takes {', '.join(sorted(missing))} from it."
             )
 
 

@@ -13,7 +13,6 @@ import nbformat
 
 from cnnlab.teaching.rules import (
     NOT_GRADED,
-    OPTIONS,
     REGION,
     LabError,
     check_names,
@@ -29,11 +28,11 @@ _HEADER = re.compile(r"^# %%( |$)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a lab source.
+    """One cell of a lab source; a written question is two, `"prompt"` and answer.
 
     Args:
         kind: `"text"`, `"code"` (given), or a key of the table in
-            solutions/README.md: exercise, check, probe, question, holdout.
+            solutions/README.md: exercise, check, probe, question, prediction, holdout.
         name: of the exercise the cell belongs to; empty for text and given code.
         source: without the cell header.
         line: of the header in the source file, from 1.
@@ -52,14 +51,19 @@ class Cell:
 
     @property
     def is_graded(self) -> bool:
-        """Whether points depend on it: not on given code tagged `not-graded`."""
-        return NOT_GRADED not in self.tags
+        """Whether points depend on it: not on what is tagged `not-graded`."""
+        return self.kind != "prediction" and NOT_GRADED not in self.tags
+
+    @property
+    def is_students(self) -> bool:
+        """Whether it is there to be filled in; all other cells are locked."""
+        return self.kind in ("exercise", "question", "prediction")
 
     @property
     def stub(self) -> str:
         """The source with every solution region taken out."""
         if self.kind == "question":
-            return REGION.sub("", self.source).rstrip() + "\n\n*Your answer here.*"
+            return "*Your answer here.*"
         hole = rf'\1raise NotImplementedError("{self.name}")' + "\n"
         return REGION.sub(hole, self.source).rstrip("\n")
 
@@ -111,6 +115,7 @@ def read(path: str | Path) -> Lab:
     cells = _cells(path, notebook.cells, lines)
     check_names(path, cells)
     check_not_graded(path, cells)
+    cells = _with_prompts(cells)
     metadata = dict(notebook.metadata.get("cnnlab", {}))
     return Lab(path.stem, path, metadata, tuple(cells))
 
@@ -123,7 +128,7 @@ def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
         cell = _cell(f"{path}:{line}", node, metadata, line)
         stem = "-".join(filter(None, (cell.kind, cell.name)))
         seen[stem] = seen.get(stem, 0) + 1
-        many = cell.kind not in ("exercise", "question", "holdout")
+        many = cell.kind not in ("exercise", "question", "prediction", "holdout")
         cell_id = f"{stem}-{seen[stem]}" if many else stem
         cells.append(replace(cell, id=cell_id, tags=tags))
     return cells
@@ -132,10 +137,33 @@ def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
 def _cell(where: str, node, metadata: dict, line: int) -> Cell:
     kind = kind_of(where, node.cell_type, metadata)
     name = metadata.pop(kind, "")
-    if kind in OPTIONS:
+    if kind != "text":
         check_options(where, kind, name, metadata)
     check_source(where, kind, name, node.source)
     return Cell(kind, name, node.source, line, "", metadata)
+
+
+def _with_prompts(cells: list[Cell]) -> list[Cell]:
+    """Written questions in two: a locked prompt under a heading, and the answer."""
+    whole, number = [], 0
+    for cell in cells:
+        if cell.kind == "question":
+            number += 1
+            asked = REGION.sub("", cell.source).strip()
+            asked = f"{_heading(cell, number)}\n\n{asked}"
+            own_id = f"prompt-{cell.name}"
+            whole.append(replace(cell, kind="prompt", source=asked, id=own_id))
+            rubric = REGION.search(cell.source).group(0).strip()
+            cell = replace(cell, source=rubric)
+        whole.append(cell)
+    return whole
+
+
+def _heading(question: Cell, number: int) -> str:
+    title = question.options.get("title") or question.name.replace("_", " ")
+    points = question.options["points"]
+    plural = "" if points == 1 else "s"
+    return f"### Question {number}: {title} ({points:g} point{plural})"
 
 
 def student(lab: Lab) -> nbformat.NotebookNode:
@@ -179,14 +207,35 @@ def _split_expected(cell: Cell) -> tuple[str, list]:
 def _node(lab: Lab, cell: Cell, source: str, graded: set[str]):
     source = _split_expected(replace(cell, source=source))[0]
     new = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    node = new[cell.kind not in ("text", "question")](source)
+    node = new[cell.kind not in ("text", "prompt", "question")](source)
     node.id = cell.id
+    if cell.kind == "code":
+        _mark_given(cell, node)
     if cell.kind != "text":
         node.metadata["cnnlab"] = {"kind": cell.kind, "name": cell.name}
         node.metadata["nbgrader"] = _nbgrader(lab, cell, graded)
+        node.metadata["deletable"] = False
+        node.metadata["editable"] = cell.is_students
     if cell.tags:
         node.metadata["tags"] = list(cell.tags)
     return node
+
+
+def _mark_given(cell: Cell, node) -> None:
+    """Say that a cell is given, where an editor ignores that it is locked.
+
+    A folded cell shows its title alone: in Jupyter, and as a form in Colab.
+    """
+    title = cell.options.get("folded")
+    first, *rest = node.source.split("\n")
+    if title:
+        node.source = f"# @title {title}\n{node.source}"
+        node.metadata["jupyter"] = {"source_hidden": True}
+        node.metadata["cellView"] = "form"
+    elif first.startswith(("%", "!")) or first.count('"""') == 1:
+        node.source = f"# given\n{node.source}"
+    else:
+        node.source = "\n".join([f"{first}  # given", *rest])
 
 
 def _nbgrader(lab: Lab, cell: Cell, graded: set[str]) -> dict:
@@ -194,13 +243,12 @@ def _nbgrader(lab: Lab, cell: Cell, graded: set[str]) -> dict:
     first_check = cell.kind == "check" and cell.name not in graded
     if first_check:
         graded.add(cell.name)
-    answer = cell.kind in ("exercise", "question")
     metadata = {
         "grade": first_check or cell.kind == "question",
         "grade_id": cell.id,
-        "locked": not answer,
+        "locked": not cell.is_students,
         "schema_version": 3,
-        "solution": answer,
+        "solution": cell.kind in ("exercise", "question"),
         "task": False,
     }
     if metadata["grade"]:

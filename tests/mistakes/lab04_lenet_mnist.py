@@ -177,7 +177,7 @@ MISTAKES = [
     ("no_flatten", "lenet_then", "            layers.Flatten(),\n", "", "Flatten"),
     ("model_reused", "lenet_then", None, SHARED, "share their weights"),
     ("no_return", "lenet_then", None, FUNCTIONAL.replace("return keras.Model", "keras.Model"), "return"),
-    ("no_channel", "lenet_then", None, FUNCTIONAL.replace("(28, 28, 1)", "(28, 28)"), "raised ValueError"),
+    ("no_channel", "lenet_then", None, FUNCTIONAL.replace("(28, 28, 1)", "(28, 28)"), "ValueError: "),
     ("library", "lenet_then", None, "def lenet_then():\n    return models.lenet5()\n", "without cnnlab.models"),
     # --- train_model (D1, A2, T1, T2)
     ("softmax_missing", "train_model", LAST_THEN, LAST_THEN.replace(', activation="softmax"', ""), "gives logits"),

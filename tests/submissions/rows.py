@@ -314,7 +314,7 @@ add("exception", changed(size="1 / 0"), (0, 6), said="ZeroDivisionError")
 late = "def output_size(*a):\n    return {}['key']"
 add("exception when called", changed(size=late), (0, 6), said="KeyError")
 kept = "def output_size(n, k, s=1):\n    x = 1\n    " + STUB
-add("NotImplementedError kept", changed(size=kept), (0, 6), said="Not attempted")
+add("NotImplementedError kept", changed(size=kept), (0, 6), said="still to be written")
 add("exception after the answer", changed(size=SIZE + "\n1 / 0"))
 add("exits", with_cells("exit()", "quit()", "import sys; sys.exit(3)", at=2))
 add(

@@ -20,6 +20,8 @@ from cnnlab.teaching.names import (
 )
 from cnnlab.teaching.source import Cell, Lab
 
+_WRITTEN = ("prompt", "question")
+_OWN = ("exercise", "helper", "prediction")  # kinds of what a student wrote to be run
 LEFT_OUT = "left out"  # the kind of a step that is shown and not run
 _LIKE = 0.6  # similarity from which an unknown cell is an edited one of ours
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -58,16 +60,18 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
         _claim_by_definition(exercise, cells, owners)
     before, after = _places(lab, cells, owners)
     pairs = [(c, o) for c, o in zip(cells, owners, strict=True) if o]
-    owned = [(c["source"] if o.kind == "question" else _code(c), o) for c, o in pairs]
+    owned = [(_text(c, o) if o.kind in _WRITTEN else _code(c), o) for c, o in pairs]
     edited = [source for source, owner in owned if _attempted(owner, source)]
     steps = [_helper(c) for c in after[""]]
     for cell in lab.cells:
         steps += [_helper(c) for c in before[cell.id]]
-        mine = [source for source, owner in owned if owner is cell]
+        mine = [source for source, owner in owned if _answers_to(owner, cell)]
         if cell.kind == "exercise":
             steps += _answers(cell, mine, edited)
         elif cell.kind == "question":
             steps.append(_written(cell, mine))
+        elif cell.kind == "prediction":
+            steps.append(Step("prediction", cell, "\n".join(mine) or cell.source))
         else:
             steps.append(Step(cell.kind, cell, cell.source))
         steps += [_helper(c) for c in after[cell.id]]
@@ -79,7 +83,7 @@ def _leave_out(steps: list[Step]) -> list[Step]:
 
     And the checks that it takes from, which are run in any case.
     """
-    mine = [s for s in steps if s.kind in ("exercise", "helper")]
+    mine = [s for s in steps if s.kind in _OWN]
     taken = set().union(*(flow(step.source)[1] for step in mine))
     kept = []
     for step in reversed(steps):
@@ -95,6 +99,21 @@ def _leave_out(steps: list[Step]) -> list[Step]:
     return kept[::-1]
 
 
+def _text(cell: dict, owner: Cell) -> str:
+    """What was written; of an edited prompt only what is no longer the question."""
+    if owner.kind == "question":
+        return cell["source"]
+    if _plain("text", cell["source"]) == _plain("text", owner.source):
+        return ""
+    return cell["source"].replace(owner.source, "").strip()
+
+
+def _answers_to(owner: Cell, cell: Cell) -> bool:
+    """Whether a student's cell that is this owner's is, or may hold, the answer."""
+    below_prompt = cell.kind == "question" and owner.kind == "prompt"
+    return owner is cell or below_prompt and owner.name == cell.name
+
+
 def _helper(cell: dict) -> Step:
     return Step("helper", None, cell["source"])
 
@@ -102,9 +121,9 @@ def _helper(cell: dict) -> Step:
 def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
     """For each of the student's cells, the cell of ours it is, or None."""
     by_id = {c.id: c for c in lab.cells}
-    by_name = {(c.kind, c.name): c for c in lab.of_kind("exercise", "question")}
+    by_name = {(c.kind, c.name): c for c in lab.cells if c.is_students}
     visible = [c for c in lab.cells if c.kind not in ("probe", "holdout")]
-    by_source = {_plain(c.kind, c.stub): c for c in visible}
+    by_source = {_plain(c.kind, c.stub): c for c in visible if c.kind != "question"}
     owners = [
         by_id.get(c["id"])
         or by_name.get(_claimed(c))
@@ -113,10 +132,11 @@ def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
     ]
     found = {o.id for o in owners if o}
     missing = [c for c in visible if c.id not in found]
+    questions = {c.name: c for c in lab.of_kind("question")}
     last = None
     for i, cell in enumerate(cells):
         if owners[i] is None:
-            owners[i] = _guess(cell, missing, last)
+            owners[i] = _guess(cell, missing, last, questions)
             missing = [c for c in missing if c is not owners[i]]
         last = owners[i] or last
     return owners
@@ -128,19 +148,18 @@ def _claimed(cell: dict) -> tuple[str, str]:
     return str(ours.get("kind")), str(ours.get("name"))
 
 
-def _guess(cell: dict, missing: list[Cell], last: Cell | None) -> Cell | None:
+def _guess(cell: dict, missing: list[Cell], last: Cell | None, questions: dict):
     """Whose cell it is that lost its id: an edited given cell, a written answer."""
     if cell["cell_type"] == "code":
         ours = {c.source: c for c in missing if c.kind in ("code", "check")}
         alike = difflib.get_close_matches(cell["source"], ours, 1, _LIKE)
         return ours[alike[0]] if alike else None
     text = _plain("text", cell["source"])
-    for question in missing:
-        prompt = question.stub.removesuffix("*Your answer here.*")
-        if question.kind == "question" and _plain("text", prompt) in text:
-            return question
-    below_question = last is not None and last.kind == "question"
-    return last if below_question and text else None
+    for prompt in missing:
+        if prompt.kind == "prompt" and _plain("text", prompt.source) in text:
+            return prompt
+    below_question = last is not None and last.kind in ("prompt", "question")
+    return questions[last.name] if below_question and text else None
 
 
 def _claim_by_definition(exercise: Cell, cells: list[dict], owners: list) -> None:
@@ -255,12 +274,12 @@ def forbidden(steps: list[Step]) -> dict[str, list[str]]:
     patched = {
         f"changing {name}"
         for step in steps
-        if step.kind in ("exercise", "helper")
+        if step.kind in _OWN
         for name in patched_names(step.source, known)
     }
     offers = []  # what a cell of the student offers to others, beside official answers
     for step in steps:
-        if step.kind in ("exercise", "helper"):
+        if step.kind in _OWN:
             official = _official(step.cell) if step.cell else set()
             offers.append((step, defined_names(step.source) - official))
     found = {name: _used(cell, offers, known) for name, cell in rules.items()}

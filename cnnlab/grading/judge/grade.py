@@ -137,11 +137,13 @@ def _hints(mine: list) -> tuple[str, ...]:
     """What the first failing visible check said, line by line."""
     for step, reply in mine:
         told = step.kind == "check" and reply.status == ERROR
+        if told and reply.said:
+            lines = (line for text in reply.said for line in text.splitlines())
+            return tuple(map(_line, lines))[:_LINES]
         for output in reply.outputs if told else ():
             if output["output_type"] == "error":
                 text = output["evalue"]
-                if output["ename"] not in ("Failure", "NotAttempted"):
-                    text = f"{output['ename']}: {text}"
+                text = f"{output['ename']}: {text}"
                 return tuple(_line(line) for line in text.splitlines()[:_LINES])
     return ()
 

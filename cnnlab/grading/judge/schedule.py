@@ -14,7 +14,7 @@ CELL_SECONDS = 10  # for any cell, on top of ten times what the solution needs
 CHECK_SECONDS, CHECKS_SECONDS = 20, 120  # for one, and for all of a notebook
 NOTEBOOK_SECONDS = 120  # likewise, for all the other cells
 NOT_RUN = "not run"
-_SHOWN = ("text", "question", "holdout", rebuild.LEFT_OUT)  # nothing to run
+_SHOWN = ("text", "prompt", "question", "holdout", rebuild.LEFT_OUT)  # nothing to run
 
 
 def run(

@@ -40,7 +40,7 @@ SYMBOLS = {  # a verdict is told by word, symbol and colour
     UNREADABLE: "!",
 }
 VERDICTS = (PASSED, PARTIAL, FAILED, NOT_ATTEMPTED, PERSON)
-_OWN_KINDS = ("exercise", "helper")
+_OWN_KINDS = ("exercise", "helper", "prediction")
 
 
 def write_feedback(result: Result, lab: Lab, out: str | Path) -> Path:

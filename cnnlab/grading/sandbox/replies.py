@@ -7,6 +7,7 @@ from cnnlab.grading.sandbox import messages
 
 OK, ERROR, TIMEOUT, DEAD = "ok", "error", "timeout", "dead"
 _OUTPUTS, _ERROR = 8 << 20, 2000  # characters kept of a cell, and of a probe's error
+_SAID = 10  # texts kept of a check: its message and hints
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Reply:
         outputs: nbformat 4 output dicts, unverified.
         value: of a probe, decoded; None otherwise.
         error: of a probe, one line.
+        said: by a check that failed: its message, then its hints.
     """
 
     status: str
@@ -26,6 +28,7 @@ class Reply:
     value: object = None
     error: str = ""
     seconds: float = 0.0
+    said: tuple[str, ...] = ()
 
 
 def read_reply(message: dict, late: bool, seconds: float) -> Reply:
@@ -37,7 +40,17 @@ def read_reply(message: dict, late: bool, seconds: float) -> Reply:
     status = TIMEOUT if late else OK if message.get("status") == OK else ERROR
     value, error = messages.decode(message.get("value")), _text(message.get("error"))
     outputs = _clean_outputs(message.get("outputs"))
-    return Reply(status, outputs, value, error[:_ERROR], seconds)
+    said = _said(message.get("failure"))
+    return Reply(status, outputs, value, error[:_ERROR], seconds, said)
+
+
+def _said(failure) -> tuple[str, ...]:
+    """The message and the hints of a check, bounded."""
+    if not isinstance(failure, dict):
+        return ()
+    hints = failure.get("hints")
+    texts = [failure.get("message"), *(hints if isinstance(hints, list) else ())]
+    return tuple(_text(text)[:_ERROR] for text in texts[:_SAID])
 
 
 def _clean_outputs(outputs) -> list[dict]:

@@ -13,6 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
+from cnnlab.teaching.check import Failure
+
 TEXT_LIMIT = 100_000  # characters of printed text kept per cell
 DATA_LIMIT = 4 << 20  # characters of figures and other rich outputs kept per cell
 _CUT = "\n[... output cut here by cnnlab ...]\n"
@@ -93,6 +95,7 @@ class Shell(InteractiveShell):
     def __init__(self, **kwargs):
         self.outputs = Outputs()
         self.source = ""
+        self.failure = None  # what a check said, of the last cell
         super().__init__(**kwargs)
 
     def enable_gui(self, gui=None):
@@ -117,6 +120,8 @@ class Shell(InteractiveShell):
         return contextlib.nullcontext()
 
     def _showtraceback(self, etype, evalue, stb):
+        if isinstance(evalue, Failure):
+            self.failure = evalue.as_data()
         self.outputs.rich(
             {
                 "output_type": "error",

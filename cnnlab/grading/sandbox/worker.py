@@ -24,10 +24,11 @@ def _no_input(prompt="", *_, **__):
 def execute(shell: Shell, source: str) -> dict:
     """Run one cell as Jupyter would: its status and outputs."""
     shell.outputs.clear()
-    shell.source = source
+    shell.source, shell.failure = source, None
     result = shell.run_cell(source, store_history=False)
     status = "ok" if result.success else "error"
-    return {"status": status, "outputs": shell.outputs.items}
+    outputs = shell.outputs.items
+    return {"status": status, "outputs": outputs, "failure": shell.failure}
 
 
 def evaluate(shell: Shell, source: str, names: dict) -> dict:
