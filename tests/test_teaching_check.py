@@ -337,6 +337,13 @@ def test_what_is_forbidden_is_refused_before_anything_else(called):
     assert "without np.convolve" in called("return np.convolve(x, [2])").message
 
 
+def test_a_check_may_have_the_name_of_the_answer(notebook):
+    run(notebook, "@check\ndef double(double):\n    double(4)\nask = double")
+    run(notebook, "def double(x):\n    return x.size_of\n")
+    message = failure_of(notebook, "ask(double)").message
+    assert 'raised an error in line 2, "return x.size_of"' in message
+
+
 def test_changing_the_input_is_named(called):
     failure = called("x *= 2; return x")
     assert 'changes what it was given, in line 2, "x *= 2; return x"' in failure.message

@@ -138,7 +138,8 @@ def _as_failure(error: Exception, function: Callable) -> Failure:
         )
     ours = ("site-packages", str(Path(__file__).parent.parent))
     own = [f for f in frames if f.line and not any(o in f.filename for o in ours)]
-    own = [f for f in own if f.name != function.__name__]
+    here = (function.__code__.co_filename, function.__name__)
+    own = [f for f in own if (f.filename, f.name) != here]  # a check in a cell
     said = f"{type(error).__name__}: {error}"
     if not own:  # the check's own lines stumble over it
         return Failure(
