@@ -1,35 +1,63 @@
 # Two commands do everything: `make demo` and `make test`.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
+VENV ?= .venv
+BIN  := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test test-jax lab build lint bench box clean
+# TensorFlow has wheels for these; `make demo PYTHON=...` takes another one
+PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3; do \
+    $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+        2>/dev/null && echo $$p; done))
+# What is installed: the pinned environment, or with NEWEST=1 the newest of everything
+ifdef NEWEST
+WANTED := --upgrade -e ".[tensorflow,grading,dev]"
+TESTED := $(WANTED)
+else
+WANTED := -r requirements.txt
+TESTED := -r requirements-dev.txt
+endif
+
+# Keras' networks on one thread each do not wait for each other
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
+
+.PHONY: help demo test notebooks pages test-jax test-gpu lab build lint bench box clean
 
 help:
-	@echo "make demo   environment, then a lab run and a small class graded, offline"
-	@echo "make test   everything CI runs: lint, builds current, tests, notebooks"
-	@echo "make lab    JupyterLab on the student notebooks"
-	@echo "make build  both notebooks of every lab from solutions/labNN_topic.py"
-	@echo "make bench  side-by-side measurements in benchmarks/"
+	@echo "make demo      environment, then a lab run and a small class graded, offline"
+	@echo "make test      everything CI runs: lint, builds current, tests, notebooks"
+	@echo "make lab       JupyterLab on the student notebooks"
+	@echo "make build     both notebooks of every lab from solutions/labNN_topic.py"
+	@echo "make test-jax  networks, arithmetic, checks and probes on the JAX backend"
+	@echo "make test-gpu  the notebooks on a GPU; fails where Keras sees none"
+	@echo "make bench     side-by-side measurements in benchmarks/"
 
 demo: $(VENV)/.installed box
 	$(BIN)/cnnlab demo
 
-# Workers of one thread each do not wait for each other; three, as some of them wait
-test: export OMP_NUM_THREADS = 1
-test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(VENV)/.tested box lint
 	$(BIN)/cnnlab build --check
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
-	CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(BIN)/python -m pytest -n 2 \
-	    --nbval-lax --nbval-cell-timeout=300 --dist loadfile solutions
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(MAKE) notebooks
+
+# Offline and without course data, so that they are what they were when committed
+notebooks: $(VENV)/.tested
+	env -u CNNLAB_DATA CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(ONE_THREAD) \
+	    $(BIN)/python -m pytest -n 3 --nbval-lax --nbval-cell-timeout=300 \
+	    --dist loadfile solutions
+
+# The solved notebooks as web pages, figures and all
+pages: $(VENV)/.installed
+	env -u CNNLAB_DATA CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(BIN)/jupyter nbconvert \
+	    --to html --execute --output-dir pages solutions/*.ipynb
 
 test-jax: $(VENV)/.tested
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 tests/test_models.py \
-	    tests/test_blocks.py tests/test_arithmetic.py tests/test_teaching_check.py \
-	    tests/test_teaching_*.py \
-	    tests/test_checks_*.py
+	    tests/test_blocks.py tests/test_arithmetic.py tests/test_train.py \
+	    tests/test_teaching_*.py tests/test_checks_*.py
+
+test-gpu: $(VENV)/.tested
+	$(BIN)/python -c "from cnnlab import train; assert train.device() == 'gpu', 'no GPU'"
+	CNNLAB_BUDGET=smoke $(BIN)/python -m pytest --nbval-lax \
+	    --nbval-cell-timeout=600 solutions
 
 lab: $(VENV)/.installed
 	$(BIN)/jupyter lab labs
@@ -42,7 +70,7 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 
 bench: $(VENV)/.tested
-	$(BIN)/python -m pip install -q --disable-pip-version-check otter-grader==7.0.0
+	$(BIN)/uv pip install -q --python $(BIN)/python otter-grader==7.0.0
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 # Students' code is graded inside bubblewrap. Installed here where that is allowed.
@@ -54,15 +82,23 @@ box:
 	        echo "could not install bubblewrap; see README, 'I am a teaching assistant'"; \
 	else echo "bubblewrap is missing: ask for 'apt-get install bubblewrap' (or dnf)"; fi
 
-$(VENV)/.installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	@echo "installing the environment (about 1.5 GB, a few minutes)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+$(VENV)/.python:
+	@if [ -n "$(PYTHON)" ]; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null; then uv venv -q --seed --python 3.13 $(VENV); \
+	else echo "TensorFlow runs on Python 3.11, 3.12 and 3.13, and none of them is here." \
+	    "Install one of them, or uv, which fetches it: pip install uv"; exit 1; fi
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+# uv takes a quarter of pip's time; the box mounts site-packages read-only: compiled
+$(VENV)/.installed: $(VENV)/.python requirements.txt pyproject.toml
+	@echo "installing the environment (about 1.5 GB)"
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(WANTED)
 	@touch $@
 
 $(VENV)/.tested: requirements-dev.txt $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(TESTED)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo grades
+	rm -rf $(VENV) demo grades pages

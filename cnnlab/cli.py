@@ -199,6 +199,25 @@ def export(lab, grades, course, db):
 
 
 @main.command()
+@click.argument("out", type=_folder)
+@click.argument("labs", nargs=-1)
+@click.option("--url", default="", help="Where you put the wheel; notebooks get it.")
+@click.option("--colab", default="", help="Colab's address of the notebooks' folder.")
+def release(out, labs, url, colab):
+    """Write what students get into OUT: a zip of LABS (or all), and the package."""
+    from cnnlab.teaching.release import release
+
+    solutions = ROOT / "solutions"
+    sources = [_source(name, solutions) for name in labs]
+    sources = sources or sorted(solutions.glob("lab*.py"))
+    made = _usage(lambda: release(sources, out, address=url, colab=colab))
+    for path in made:
+        click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
+    if url:
+        click.echo(f"Put {made[1].name} where {url} says.")
+
+
+@main.command()
 def data():
     """List the data sets found on this machine; nothing is downloaded."""
     from cnnlab.data import available
@@ -226,17 +245,13 @@ def _content(found) -> str:
 @main.command()
 def doctor():
     """Say what this machine has and lacks, and how to mend each thing."""
-    from cnnlab.doctor import examine
+    from cnnlab.doctor import BAD, examine
 
     with screen.status() as tell:
         tell("looking at this machine")
         findings = examine()
-    rows = [
-        ("✓" if fine else "✗", what, found, "" if fine else mend)
-        for what, fine, found, mend in findings
-    ]
-    screen.table(["", "what", "found", "how to mend"], rows)
-    sys.exit(int(not all(fine for _, fine, _, _ in findings)))
+    screen.table(["", "what", "found", "how to mend"], findings)
+    sys.exit(int(any(finding.mark == BAD for finding in findings)))
 
 
 @main.command()

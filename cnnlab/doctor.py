@@ -6,20 +6,39 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
 NEEDED_GB = 4
+PYTHONS = (3, 11), (3, 13)  # the oldest and the newest that TensorFlow has wheels for
+OK, BAD, NOTE = "✓", "✗", "–"
 
 
-def examine() -> list[tuple[str, bool, str, str]]:
-    """(what, fine, found, how to mend) for each thing a lab or the grader needs."""
-    return [_python(), *_packages(), _backend(), _memory(), _data(), _box()]
+class Finding(NamedTuple):
+    """One thing that was looked at; `mark` is OK, BAD, or NOTE for what may be so."""
+
+    mark: str
+    what: str
+    found: str
+    mend: str = ""
 
 
-def _python() -> tuple:
-    fine = sys.version_info >= (3, 11)
-    return "Python", fine, platform.python_version(), "install Python 3.11 or newer"
+def examine() -> list[Finding]:
+    """What a lab needs, then what only a grader needs."""
+    found = [_python(), *_packages(), _backend(), _memory(), _budget(), _data()]
+    return [*found, _box()]
+
+
+def _finding(fine: bool, what: str, found: str, mend: str) -> Finding:
+    return Finding(OK, what, found) if fine else Finding(BAD, what, found, mend)
+
+
+def _python() -> Finding:
+    oldest, newest = (".".join(map(str, v)) for v in PYTHONS)
+    fine = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
+    mend = f"install a Python from {oldest} to {newest}; TensorFlow runs on no other"
+    return _finding(fine, "Python", platform.python_version(), mend)
 
 
 def _packages():
@@ -30,54 +49,80 @@ def _packages():
             fine = need.specifier.contains(found, prereleases=True)
         except PackageNotFoundError:
             found, fine = "missing", False
-        yield need.name, fine, found, f'pip install "{need}"'
+        yield _finding(fine, need.name, found, f'pip install "{need}"')
 
 
-def _backend() -> tuple:
+def _backend() -> Finding:
     """In a process of its own: a broken backend must not take the doctor along."""
     code = (
         "import keras; from cnnlab import train;"
         "print(keras.backend.backend(), 'on', train.device())"
     )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("CNNLAB_BUDGET", None)
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
-    lines = (run.stdout if run.returncode == 0 else run.stderr).strip().splitlines()
-    mend = "set KERAS_BACKEND to tensorflow or jax, and install that one"
-    return "Keras backend", run.returncode == 0, lines[-1] if lines else "silent", mend
+    fine = run.returncode == 0
+    lines = (run.stdout if fine else run.stderr).strip().splitlines() or ["silent"]
+    return _finding(fine, "Keras backend", lines[-1], _mend_backend(run.stderr))
 
 
-def _memory() -> tuple:
+def _mend_backend(said: str) -> str:
+    """Advice for what an import of Keras and its backend said when it failed."""
+    if "DLL load failed" in said:
+        return (
+            "install Microsoft's Visual C++ Redistributable (x64), then start again; "
+            'else: pip install --force-reinstall "tensorflow-cpu"'
+        )
+    if "illegal instruction" in said.lower() or "AVX" in said:
+        return "TensorFlow needs a processor with AVX: KERAS_BACKEND=jax, with jax"
+    if "No module named 'tensorflow'" in said:
+        return 'pip install "cnnlab[cpu]"; or set KERAS_BACKEND to one that is here'
+    if "tensorflow" in said:
+        return 'pip install --force-reinstall "tensorflow-cpu"'
+    return "set KERAS_BACKEND to tensorflow or jax, and install that one"
+
+
+def _memory() -> Finding:
     try:
         gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (AttributeError, ValueError):
-        return "memory", True, "unknown on this system", ""
+        return Finding(NOTE, "memory", "unknown on this system")
     mend = f"close other programs; the labs want {NEEDED_GB} GB"
-    return "memory", gigabytes >= NEEDED_GB, f"{gigabytes:.0f} GB", mend
+    return _finding(gigabytes >= NEEDED_GB, "memory", f"{gigabytes:.0f} GB", mend)
 
 
-def _data() -> tuple:
+def _budget() -> Finding:
+    budgets = ("smoke", "cpu", "gpu")  # of cnnlab.train, which imports Keras
+    found = os.environ.get("CNNLAB_BUDGET", "")
+    mend = f"unset CNNLAB_BUDGET, or make it one of {', '.join(budgets)}"
+    return _finding(found in ("", *budgets), "budget", found or "by the device", mend)
+
+
+def _data() -> Finding:
     from cnnlab import data
+    from cnnlab.data import places
 
     try:
-        found = [d for d in data.available() if d.place]
+        places.course_data()
     except ValueError as error:
-        return "data", False, str(error), "mend or unset CNNLAB_DATA"
+        return Finding(BAD, "data", str(error), "mend or unset CNNLAB_DATA")
+    found = [d for d in data.available() if d.place or d.problem]
     damaged = [f"{d.name}: {d.problem}" for d in found if d.problem]
     if damaged:
-        return "data", False, "; ".join(damaged), "replace the file, or delete it"
-    found = [d.name for d in found]
-    return "data", True, ", ".join(found) or "none; stand-ins are used", ""
+        mend = "replace the file, or delete it"
+        return Finding(BAD, "data", "; ".join(damaged), mend)
+    names = ", ".join(d.name for d in found)
+    return Finding(OK, "data", names or "none; stand-ins are used")
 
 
-def _box() -> tuple:
+def _box() -> Finding:
+    """Only who grades needs it: to a student its lack is no fault."""
     from cnnlab.grading.sandbox import bubblewrap
 
     try:
         bubblewrap.check()
     except bubblewrap.IsolationError as error:
-        return "box for grading", False, str(error), "or grade with --no-sandbox"
-    return "box for grading", True, shutil.which("bwrap") or "bubblewrap", ""
+        return Finding(NOTE, "box, for grading only", str(error))
+    return Finding(OK, "box, for grading only", shutil.which("bwrap") or "bubblewrap")

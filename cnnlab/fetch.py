@@ -8,13 +8,16 @@ import contextlib
 import hashlib
 import http.client
 import os
+import socket
+import threading
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from cnnlab._progress import Line
 
-SHIPPED = Path(__file__).parent.parent / "data"  # what comes with the repository
 TIMEOUT = 15  # seconds without a byte before a download gives up
+CONNECT = 2  # seconds until somebody answers, or there is no network
 _BLOCK = 1 << 20
 
 
@@ -54,6 +57,7 @@ def download(url: str, path: Path, expected: str) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        _check_network(url)
         path.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part)
         check(part, expected)
@@ -63,6 +67,36 @@ def download(url: str, path: Path, expected: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _check_network(url: str) -> None:
+    """Raise `ConnectionError` within `CONNECT` seconds where nobody answers.
+
+    Looking up a name may hang for much longer, and cannot be interrupted; so it is
+    done in a thread that nobody waits for.
+    """
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    asked = urllib.parse.urlsplit(proxy) if proxy else parts
+    if not asked.hostname:  # a file
+        return
+    where = asked.hostname, asked.port or 443
+    answers: list[OSError | None] = []
+    thread = threading.Thread(target=_connect, args=(where, answers), daemon=True)
+    thread.start()
+    thread.join(CONNECT)
+    if not answers:
+        raise ConnectionError(f"{where[0]} does not answer within {CONNECT} s")
+    if answers[0]:
+        raise ConnectionError(f"{where[0]} cannot be reached: {answers[0]}")
+
+
+def _connect(where: tuple[str, int], answers: list) -> None:
+    try:
+        socket.create_connection(where, timeout=CONNECT).close()
+        answers.append(None)
+    except OSError as error:
+        answers.append(error)
 
 
 def _receive(url: str, part: Path) -> None:

@@ -16,6 +16,7 @@ machines add in another order and give other weights of the same quality.
 import json
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -102,7 +103,7 @@ def measure() -> None:
         "source_accuracy": source_accuracy(),
         "target_accuracy": target_accuracy(),
     }
-    path = WEIGHTS.with_suffix(".json")
+    path = Path(__file__).with_name("narrow_vgg16.json")
     path.write_text(json.dumps(facts, indent=2) + "\n")
 
 

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def machine(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("urllib.request.urlopen", refuse)
+    monkeypatch.setattr(fetch, "_connect", lambda where, answers: answers.append(None))
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     return tmp_path / "keras" / "datasets"
 
@@ -152,10 +154,42 @@ def test_offline_takes_the_stand_in_though_there_is_course_data(
     assert capsys.readouterr().out == f"data: {dataset.origin}\n"
 
 
-def test_offline_by_environment(monkeypatch):
+def test_offline_by_environment_takes_course_data_and_else_the_stand_in(
+    tiny, tmp_path, monkeypatch
+):
     monkeypatch.setenv("CNNLAB_OFFLINE", "1")
-    monkeypatch.setenv("CNNLAB_DATA", "/a folder that is not there")
     assert data.load("mnist").name == "digits"
+    (tmp_path / "mnist.npz").write_bytes(npz(tiny("mnist")))
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path))
+    assert data.load("mnist").name == "MNIST"
+    assert data.load("mnist", offline=True).name == "digits"
+    monkeypatch.setenv("CNNLAB_DATA", "/a folder that is not there")
+    with pytest.raises(ValueError, match="CNNLAB_DATA must name a folder"):
+        data.load("mnist")
+
+
+def test_without_an_answer_the_network_is_given_up_in_two_seconds(
+    machine, monkeypatch, capsys
+):
+    hung = threading.Event()
+    monkeypatch.setattr(fetch, "CONNECT", 0.05)
+    monkeypatch.setattr(fetch, "_connect", lambda where, answers: hung.wait(60))
+    assert data.load("mnist").name == "digits"
+    hung.set()
+    assert "does not answer within" in capsys.readouterr().out
+
+
+def test_with_a_proxy_it_is_the_proxy_that_must_answer(machine, monkeypatch):
+    asked = []
+
+    def connect(where, answers):
+        asked.append(where)
+        answers.append(None)
+
+    monkeypatch.setenv("https_proxy", "http://proxy.school:3128")
+    monkeypatch.setattr(fetch, "_connect", connect)
+    data.load("mnist")
+    assert asked == [("proxy.school", 3128)]
 
 
 def test_flower_stand_in_has_the_size_asked_for():

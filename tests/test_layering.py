@@ -27,7 +27,7 @@ MAY_IMPORT = {  # room -> the rooms it may import from, beside itself
     REPORT: [JUDGE, "teaching"],
     JUDGE: [HANDIN, SANDBOX, "teaching"],
     HANDIN: ["teaching"],
-    SANDBOX: ["teaching", "fetch"],
+    SANDBOX: ["teaching"],
     "grading.selfcheck": ["grading"],
     **{room: HELPER for room in HELPER},
 }

@@ -1,6 +1,7 @@
 """The narrow VGG16 that ships: VGG16's own layers, the right weights, real transfer."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from cnnlab import shapes
 from cnnlab.models import pretrained
+
+DATA = Path(__file__).parent.parent / "data"
 
 
 def preprocess(x):
@@ -22,10 +25,9 @@ def base():
 
 
 def test_its_facts_are_written_down():
-    facts = json.loads(pretrained.WEIGHTS.with_suffix(".json").read_text())
-    assert (
-        facts["files"][pretrained.WEIGHTS.name]["sha256"] == pretrained.WEIGHTS_SHA256
-    )
+    facts = json.loads((DATA / "narrow_vgg16.json").read_text())
+    known = facts["files"][pretrained.WEIGHTS.name]["sha256"]
+    assert known == pretrained.WEIGHTS_SHA256
     assert tuple(facts["source_classes"]) == shapes.SOURCE_CLASSES
     assert tuple(facts["target_classes"]) == shapes.TARGET_CLASSES
     assert pretrained.WEIGHTS.stat().st_size < 1.5e6
@@ -97,7 +99,7 @@ def small_cnn():
 
 def test_missing_weights_say_where_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path / "none.npz")
-    with pytest.raises(FileNotFoundError, match="none.npz.*pip install -e"):
+    with pytest.raises(FileNotFoundError, match="none.npz.*install cnnlab again"):
         pretrained.narrow_vgg16()
 
 

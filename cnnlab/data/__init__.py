@@ -49,8 +49,9 @@ def load(name: str, *, size: int | None = None, offline: bool | None = None) -> 
         size: height and width in pixels of "flower_photos"; 96 by default. The
             other sets have one size.
         offline: False refuses a stand-in. True takes the stand-in at once, so
-            that numbers repeat on every machine. None follows the order above,
-            or acts as True when the environment has `CNNLAB_OFFLINE=1`.
+            that numbers repeat on every machine. None follows the order above; where
+            the environment has `CNNLAB_OFFLINE=1`, the course-data folder and then
+            the stand-in, nothing else.
 
     Raises:
         ValueError: for an unknown name, a damaged file or a wrong hash.
@@ -61,7 +62,7 @@ def load(name: str, *, size: int | None = None, offline: bool | None = None) -> 
     if size is not None and name != "flower_photos":
         raise ValueError(f"only flower_photos has a `size`. Received: {name}, {size}")
     if offline is None and os.environ.get("CNNLAB_OFFLINE") == "1":
-        offline = True
+        offline = name not in SOURCES or not places.in_course_data(name)
     if name == "digits":
         dataset = _dataset(*digits())
     elif offline:

@@ -58,11 +58,17 @@ def course_data() -> Path | None:
     return Path(value) if value else None
 
 
+def in_course_data(name: str) -> Path | None:
+    """Where the set `name` is in the course-data folder; None where it is not."""
+    folder = course_data()
+    path = folder and folder / SOURCES[name].course
+    return path if path and path.exists() else None
+
+
 def find(name: str) -> Found:
     """Look for the set `name` without the network; nothing is read yet."""
-    source, folder = SOURCES[name], course_data()
-    if folder and (folder / source.course).exists():
-        path = folder / source.course
+    source = SOURCES[name]
+    if path := in_course_data(name):
         return Found(name, "CNNLAB_DATA", (path,), bool(source.hashes))
     paths = _cached(source)
     if all(path.exists() for path in paths):

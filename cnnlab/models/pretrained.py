@@ -1,5 +1,7 @@
 """Networks that come with weights, of ImageNet or of our shapes, checked."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 
@@ -8,7 +10,7 @@ from cnnlab.models import imagenet
 from cnnlab.models.classic import vgg
 from cnnlab.models.ends import Shape
 
-WEIGHTS = fetch.SHIPPED / "narrow_vgg16.npz"
+WEIGHTS = Path(__file__).with_name("narrow_vgg16.npz")
 WEIGHTS_SHA256 = "693782796d1269eeb060a4452f2bdb4cfc368ead5a0b9c31286812193657cc98"
 
 
@@ -81,7 +83,7 @@ def _weights() -> dict[str, np.ndarray]:
     if not WEIGHTS.exists():
         raise FileNotFoundError(
             f"The weights of the narrow VGG16 are not at {WEIGHTS}. They come with the "
-            "course's repository: install cnnlab from there, with `pip install -e .`"
+            "package: install cnnlab again."
         )
     fetch.check(WEIGHTS, WEIGHTS_SHA256)
     with np.load(WEIGHTS, allow_pickle=False) as file:

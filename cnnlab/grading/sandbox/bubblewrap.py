@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import cnnlab
-from cnnlab import fetch
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _PARTS = ("bin", "include", "lib", "lib32", "lib64", "share", "pyvenv.cfg")
@@ -69,7 +68,7 @@ def _visible(readable: tuple[Path, ...]) -> list[Path]:
     prefixes = dict.fromkeys([*prefixes, os.path.realpath(sys.base_prefix)])
     paths = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
     paths += [Path(path) for path in (*_SYSTEM, *_FILES)]
-    paths += [Path(cnnlab.__file__).parent, fetch.SHIPPED]
+    paths += [Path(cnnlab.__file__).parent]
     existing = [path for path in paths if path.exists()]
     return list(dict.fromkeys([*existing, *(p.resolve(strict=True) for p in readable)]))
 
