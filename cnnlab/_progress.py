@@ -1,62 +1,109 @@
-"""One line that says how far long work has come."""
+"""The one display of progress: a line that is rewritten, or in a log a few lines.
+
+Nothing stays behind when the work is interrupted: no thread, no hidden cursor, no
+redirected stream. (The live displays of `rich` hold all three.)
+"""
 
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from cnnlab._notebook import in_notebook
 
 WIDTH = 20  # of the bar, in characters
-PAUSE = 0.2  # seconds between two changes of the line
+PAUSE = 0.2  # seconds between two changes of the line, where there are many
 
 
-class Line:
-    """A line that is rewritten in place, in a terminal or a notebook.
+class Progress:
+    """How far long work has come, and how long it will still take.
 
-    In a log nothing moves: there the line is only its end.
+    A terminal (standard error) and a notebook get one line, rewritten in place. In
+    a log nothing moves: there stand what was counted, and the end.
+
+    Args:
+        total: how many things `count` will count; may be set later.
+        quiet: show nothing at all.
     """
 
-    def __init__(self) -> None:
-        self.start = time.monotonic()
+    def __init__(self, total: int = 0, *, quiet: bool = False):
+        self.total = total
+        self._quiet, self._counts = quiet, Counter()
+        self._start = self._measured_from = time.monotonic()
         self._changed = 0.0
-        self._rewrite = _rewriter()
+        self._rewrite = None if quiet else _rewriter()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     @property
     def seconds(self) -> float:
-        """Since the line was made."""
-        return time.monotonic() - self.start
+        """Since it was made."""
+        return time.monotonic() - self._start
+
+    def tell(self, what: str) -> None:
+        """Say what is being done, where nobody knows how long it takes."""
+        self._measured_from = time.monotonic()
+        self._show(what)
 
     def move(self, what: str, share: float, more: str = "") -> None:
         """Show `what`, a bar of which `share` (0 to 1) is done, and the time left."""
         now = time.monotonic()
-        if self._rewrite and now - self._changed > PAUSE:
+        if now - self._changed > PAUSE:
             self._changed = now
-            bar = ("━" * round(WIDTH * share)).ljust(WIDTH, "─")
-            left = self.seconds * (1 - share) / max(share, 1e-6)
-            self._rewrite(f"{what} {bar} {left:.0f} s left{more}")
+            self._show(what, share, more)
+
+    def count(self, status: str) -> None:
+        """One more of `total` is done, and this is what became of it."""
+        self._counts[status] += 1
+        done = self._counts.total()
+        counts = ", ".join(f"{n} {name}" for name, n in sorted(self._counts.items()))
+        self._show(f"{done}/{self.total}", done / max(self.total, done), f", {counts}")
+        if not self._rewrite and not self._quiet:
+            print(f"{done}/{self.total}: {counts}", file=sys.stderr, flush=True)
 
     def close(self, text: str = "") -> None:
         """Put `text` in the line's place; nothing is left of it by default."""
         if self._rewrite:
-            self._rewrite(text, end="\n" if text else "\r")
-        elif text:
+            self._rewrite(text, end=True)
+        elif text and not self._quiet:
             print(text)
+
+    def _show(self, what: str, share: float | None = None, more: str = "") -> None:
+        if not self._rewrite:
+            return
+        if share is not None:
+            what += f" {('━' * round(WIDTH * share)).ljust(WIDTH, '─')}"
+            spent = time.monotonic() - self._measured_from
+            what += f" {_time(spent * (1 - share) / max(share, 1e-6))} left{more}"
+        self._rewrite(what)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _rewriter() -> Callable | None:
+    """What rewrites the line, as the last time where `end`; None in a log."""
     if in_notebook():
         return _notebook_rewriter()
-    return _rewrite_terminal if sys.stdout.isatty() else None
+    return _rewrite_terminal if sys.stderr.isatty() else None
 
 
-def _rewrite_terminal(text: str, end: str = "") -> None:
+def _rewrite_terminal(text: str, end: bool = False) -> None:
     width = shutil.get_terminal_size().columns - 1
-    print("\r" + text[:width].ljust(width), end=end, flush=True)
+    line = "" if end else text
+    print("\r" + line[:width].ljust(width), end="\r" * end, file=sys.stderr, flush=True)
+    if end and text:
+        print(text)
 
 
 def _notebook_rewriter() -> Callable:
     from IPython.display import display
 
     handle = display({"text/plain": ""}, raw=True, display_id=True)
-    return lambda text, end="": handle.update({"text/plain": text}, raw=True)
+    return lambda text, end=False: handle.update({"text/plain": text}, raw=True)

@@ -1,18 +1,34 @@
-"""`cnnlab ...`: parse, call, exit code. 0 fine, 1 something failed, 2 wrong usage."""
+"""`cnnlab ...`: parse, call, print, exit code. 0 fine, 1 something failed, 2 usage."""
 
 import os
-import secrets
 import sys
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from cnnlab import screen
+from cnnlab._progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 _folder = click.Path(path_type=Path)
 _existing = click.Path(exists=True, path_type=Path)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What the user can mend ends with 2, what our side lacks with 1, both in words."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    except RuntimeError as error:
+        from cnnlab.grading.class_run import FAILURES
+
+        if isinstance(error, FAILURES):
+            raise click.ClickException(str(error)) from None
+        raise
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +50,9 @@ def build(labs, check, solutions, to):
     sources = [_source(name, solutions) for name in labs]
     stale = False
     for source in sources or sorted(solutions.glob("lab*.py")):
-        for path, text in _usage(build, source, to).items():
+        with _plain_errors():
+            texts = build(source, to)
+        for path, text in texts.items():
             old = path.read_text(encoding="utf-8") if path.exists() else None
             stale |= old != text
             state = "current" if old == text else "STALE" if check else "written"
@@ -49,14 +67,15 @@ def build(labs, check, solutions, to):
 @main.command()
 @click.argument("notebook", type=_existing)
 def check(notebook):
-    """Run NOTEBOOK from a fresh start and list its checks, before handing in."""
-    from cnnlab.grading.selfcheck import run_checks
+    """Run NOTEBOOK from a fresh start and list its visible checks."""
+    from cnnlab.teaching.selfcheck import run_checks
 
-    with screen.status() as tell:
-        rows = _usage(run_checks, notebook, tell)
-    screen.table(["exercise", "check", "what it said"], rows)
-    passed = sum(row[1] == "passed" for row in rows)
-    click.echo(f"{passed} of {len(rows)} checks pass.")
+    with _plain_errors(), Progress() as progress:
+        rows = run_checks(notebook, progress.tell)
+    screen.table(["exercise", "visible check", "what it said"], rows)
+    passed = sum(verdict == "passed" for _, verdict, _ in rows)
+    click.echo(f"{passed} of {len(rows)} visible checks pass.")
+    click.echo("No points come from them: the grader asks questions of its own.")
     sys.exit(int(passed < len(rows)))
 
 
@@ -75,110 +94,30 @@ def grade(
     lab, submissions, out, jobs, seed, resume, marks, no_sandbox, scheduler, quiet
 ):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
-    with open_processes(sandbox=not no_sandbox) as processes:  # starts while we read
+    from cnnlab.grading.sandbox import pool
+
+    with (
+        _plain_errors(),
+        pool.open_processes(sandbox=not no_sandbox) as processes,  # starts meanwhile
+        Progress(quiet=quiet) as progress,
+    ):
+        from cnnlab.grading import class_run
         from cnnlab.teaching.source import read
 
-        results = grade_folder(
-            _usage(read, _source(lab, ROOT / "solutions")),
+        results = class_run.grade_folder(
+            read(_source(lab, ROOT / "solutions")),
             submissions,
             out,
             processes=processes,
-            seed=_run_seed(out, seed, resume or marks),
-            executor=_executor(scheduler, jobs),
+            executor=class_run.make_executor(jobs, scheduler),
+            seed=class_run.choose_seed(out, seed, resume=resume or marks is not None),
             marks=marks,
-            quiet=quiet,
+            progress=progress,
         )
-    sys.exit(int(any(r.status != "graded" for r in results)))
-
-
-def _executor(scheduler: str | None, jobs: int) -> Executor:
-    if not scheduler:
-        return ThreadPoolExecutor(jobs)
-    try:
-        from distributed import Client
-
-        return Client(scheduler, timeout=10).get_executor()
-    except ImportError:
-        raise click.UsageError('To mend: pip install "cnnlab[cluster]"') from None
-    except OSError as error:
-        raise click.UsageError(f"no Dask scheduler at {scheduler}: {error}") from None
-
-
-def open_processes(*, sandbox=True):
-    """Where students' code will run. Using them waits until they are there."""
-    from cnnlab.grading.sandbox import bubblewrap, pool
-
-    try:
-        return pool.open_processes(sandbox=sandbox)
-    except bubblewrap.IsolationError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def grade_folder(
-    lab, submissions, out, *, processes, seed, executor, marks=None, quiet=False
-):
-    """Grade a folder into `out`, with progress and a summary on the screen."""
-    from cnnlab.grading import class_run
-    from cnnlab.grading.handin import submissions as handed_in
-    from cnnlab.grading.judge import reference
-    from cnnlab.grading.report import pages, tables
-    from cnnlab.grading.sandbox.process import ProcessesDied
-
-    found = _usage(handed_in.collect, submissions)
-    if not found:
-        raise click.UsageError(f"{submissions}: nothing was handed in.")
-    try:
-        with screen.Progress(len(found), quiet) as bar:
-
-            def keep(result):
-                pages.write_feedback(result, lab, out)
-                bar.count(result.status)
-
-            results = class_run.grade_class(
-                lab,
-                found,
-                out,
-                processes=processes,
-                seed=seed,
-                executor=executor,
-                on_start=bar.tell,
-                on_result=keep,
-            )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    except (reference.SolutionError, ProcessesDied) as error:
-        raise click.ClickException(str(error)) from None
-    if marks:
-        given = _usage(tables.read_marks, marks, results)
-        results = tables.apply_marks(results, given)
-    pages.write_all(results, lab, out)
     if not quiet:
-        screen.table(["student", "status", "points", ""], map(_row, results))
+        screen.grades(results)
         click.echo(f"Class report: {out / 'report.html'}")
-    return results
-
-
-def _row(result) -> tuple[str, str, str, str]:
-    if result.points is None:
-        return result.student, result.status, "", result.reason
-    lost = [f"{e.name} {e.verdict}" for e in result.exercises if e.verdict != "passed"]
-    points = f"{result.points:g} / {result.max_points:g}"
-    return result.student, result.status, points, ", ".join(lost)
-
-
-def _run_seed(out: Path, seed: int | None, resume) -> int:
-    from cnnlab.grading.class_run import journal_seed
-
-    old = _usage(journal_seed, out)
-    if old is None:
-        return secrets.randbits(64) if seed is None else seed
-    if not resume:
-        raise click.UsageError(
-            f"{out} holds a run. Say --resume to go on with it, or choose another -o."
-        )
-    if seed not in (None, old):
-        raise click.UsageError(f"{out} was graded with --seed {old}, not {seed}.")
-    return old
+    sys.exit(int(any(r.status != "graded" for r in results)))
 
 
 @main.command()
@@ -191,9 +130,10 @@ def export(lab, grades, course, db):
     from cnnlab.grading.report import journal, nbgrader
     from cnnlab.teaching.source import read
 
-    source = _usage(read, _source(lab, ROOT / "solutions"))
-    _, results = _usage(journal.read, grades / "results.jsonl")
-    written = _usage(nbgrader.to_nbgrader, source, results, grades, course, db)
+    with _plain_errors():
+        source = read(_source(lab, ROOT / "solutions"))
+        _, results = journal.read(grades / "results.jsonl")
+        written = nbgrader.to_nbgrader(source, results, grades, course, db)
     click.echo(f"{len(written)} of {len(results)} submissions are in {course}.")
     sys.exit(int(len(written) < len(results)))
 
@@ -210,7 +150,8 @@ def release(out, labs, url, colab):
     solutions = ROOT / "solutions"
     sources = [_source(name, solutions) for name in labs]
     sources = sources or sorted(solutions.glob("lab*.py"))
-    made = _usage(lambda: release(sources, out, address=url, colab=colab))
+    with _plain_errors():
+        made = release(sources, out, address=url, colab=colab)
     for path in made:
         click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
     if url:
@@ -222,7 +163,8 @@ def data():
     """List the data sets found on this machine; nothing is downloaded."""
     from cnnlab.data import available
 
-    sets = _usage(available)
+    with _plain_errors():
+        sets = available()
     rows = [
         (
             found.name,
@@ -247,8 +189,8 @@ def doctor():
     """Say what this machine has and lacks, and how to mend each thing."""
     from cnnlab.doctor import BAD, examine
 
-    with screen.status() as tell:
-        tell("looking at this machine")
+    with Progress() as progress:
+        progress.tell("looking at this machine")
         findings = examine()
     screen.table(["", "what", "found", "how to mend"], findings)
     sys.exit(int(any(finding.mark == BAD for finding in findings)))
@@ -260,7 +202,8 @@ def demo(out):
     """Build, run a solved lab, grade a small class: everything once, offline."""
     from cnnlab.demo import run
 
-    _usage(run, out)
+    with _plain_errors():
+        run(ROOT, out)
 
 
 @main.group()
@@ -274,7 +217,8 @@ def install(prefix):
     """Make "Python 3 (cnnlab warm)" known to Jupyter, nbval, nbconvert, nbgrader."""
     from cnnlab.grading.jupyter.provisioner import install_kernelspec
 
-    click.echo(f"installed in {_usage(install_kernelspec, prefix or sys.prefix)}")
+    with _plain_errors():
+        click.echo(f"installed in {install_kernelspec(prefix or sys.prefix)}")
 
 
 def _source(name: str, folder: Path) -> Path:
@@ -287,11 +231,3 @@ def _source(name: str, folder: Path) -> Path:
         known = ", ".join(path.stem for path in labs)
         raise click.UsageError(f"unknown lab {name!r}. Expected one of: {known}.")
     return found[0]
-
-
-def _usage(function, *arguments):
-    """Call; what the user can mend becomes exit code 2 and a plain message."""
-    try:
-        return function(*arguments)
-    except (ValueError, OSError) as error:
-        raise click.UsageError(str(error)) from None

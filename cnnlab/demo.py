@@ -2,17 +2,18 @@
 
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 import nbformat
 from nbconvert import HTMLExporter
 
-from cnnlab import cli, screen
-from cnnlab.grading.sandbox.process import PlainProcesses
-from cnnlab.grading.sandbox.replies import OK
+from cnnlab import screen
+from cnnlab._progress import Progress
+from cnnlab.grading import class_run
+from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
+from cnnlab.teaching.selfcheck import run_cells
 
 LAB = "lab04_lenet_mnist"
 SEED = 20  # the demonstration's numbers repeat; a real run draws its own
@@ -33,11 +34,15 @@ STUDENTS = {  # name -> (share of the exercises answered, what is wrong in them)
 }
 
 
-def run(out: Path) -> None:
-    """Do it all into the folder `out`; say at each step what is done and where."""
+def run(root: Path, out: Path) -> None:
+    """Do it all into the folder `out`; say at each step what is done and where.
+
+    Args:
+        root: the checkout, with `solutions/`.
+    """
     click.secho("1. Build the notebooks from their sources", bold=True)
-    source = cli.ROOT / "solutions" / f"{LAB}.py"
-    for path in labs.build(source, cli.ROOT / "labs"):
+    source = root / "solutions" / f"{LAB}.py"
+    for path in labs.build(source, root / "labs"):
         click.echo(f"   {path.parent.name}/{path.name}")
     click.secho("2. Run the solved LeNet lab on the offline stand-in", bold=True)
     read = labs.read(source)
@@ -47,15 +52,18 @@ def run(out: Path) -> None:
     folder = out / "grades"
     if (folder / "results.jsonl").exists():
         (folder / "results.jsonl").unlink()
-    executor = ThreadPoolExecutor(os.cpu_count() or 1)
-    handed_in = out / "submissions"
-    with cli.open_processes() as processes:
-        cli.grade_folder(
-            *(read, handed_in, folder),
+    with open_processes() as processes, Progress() as progress:
+        results = class_run.grade_folder(
+            read,
+            out / "submissions",
+            folder,
             processes=processes,
+            executor=class_run.make_executor(os.cpu_count() or 1),
             seed=SEED,
-            executor=executor,
+            progress=progress,
         )
+    screen.grades(results)
+    click.echo(f"Class report: {folder / 'report.html'}")
 
 
 def run_solved(source: labs.Lab, out: Path) -> Path:
@@ -64,15 +72,12 @@ def run_solved(source: labs.Lab, out: Path) -> Path:
     hidden = {cell.id for cell in source.of_kind("probe", "holdout")}
     notebook.cells = [cell for cell in notebook.cells if cell.id not in hidden]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    with PlainProcesses() as plain, screen.Progress(len(cells)) as bar:
-        with plain.start(CNNLAB_BUDGET="cpu") as kernel:
-            for number, cell in enumerate(cells, 1):
-                bar.tell(f"cell {number}")
-                reply = kernel.execute(cell.source, limit=600)
-                cell.outputs = [nbformat.from_dict(o) for o in reply.outputs]
-                if reply.status != OK:
-                    raise RuntimeError(f"cell {cell.id} of the solved lab failed")
-                bar.count("cells run")
+    environment = {"CNNLAB_BUDGET": "cpu", "CNNLAB_OFFLINE": "1"}
+    with Progress(len(cells)) as progress:
+        for cell, error in run_cells(notebook, progress.tell, **environment):
+            if error:
+                raise RuntimeError(f"cell {cell.id} of the solved lab failed: {error}")
+            progress.count("cells run")
     path = out / f"{source.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")

@@ -1,7 +1,8 @@
 """Files of known content: where Keras keeps them, how they arrive, are they right.
 
 Keras' own cache folder is used, so what `keras.datasets` has downloaded is found
-and what we download is found by it. Nothing here imports Keras.
+and what we download is found by it. Not by `keras.utils.get_file`: it knows no
+time-out, writes straight to the final path, and costs the seconds of importing Keras.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from cnnlab._progress import Line
+from cnnlab._progress import Progress
 
 TIMEOUT = 15  # seconds without a byte before a download gives up
 CONNECT = 2  # seconds until somebody answers, or there is no network
@@ -103,10 +104,10 @@ def _receive(url: str, part: Path) -> None:
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
         open(part, "wb") as file,
-        contextlib.closing(Line()) as line,
+        Progress() as progress,
     ):
         size = int(answer.headers.get("Content-Length") or 0)
         while block := answer.read(_BLOCK):
             file.write(block)
             share = min(1, file.tell() / size) if size else 0
-            line.move(part.name.split(".")[0], share)
+            progress.move(part.name.split(".")[0], share)

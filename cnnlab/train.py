@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import cnnlab
-from cnnlab._progress import Line
+from cnnlab._progress import Progress
 
 BUDGETS = ("smoke", "cpu", "gpu")
 
@@ -84,7 +84,7 @@ def fit(
         epochs=epochs,
         batch_size=batch_size,
         validation_data=validation_data,
-        callbacks=[*callbacks, _Progress()],
+        callbacks=[*callbacks, _ShowProgress()],
         verbose=0,
         **options,
     )
@@ -157,18 +157,18 @@ _GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax}
 
 def progress(count: int, what: str = "epoch") -> Iterator[int]:
     """Give 1, 2, ..., `count`, with a bar: for a training loop of one's own."""
-    line = Line()
+    line = Progress()
     for number in range(1, count + 1):
         line.move(f"{what} {number}/{count}", (number - 1) / count)
         yield number
     line.close(f"{count} {what}{'s' if count != 1 else ''}, {line.seconds:.1f} s")
 
 
-class _Progress(keras.callbacks.Callback):
+class _ShowProgress(keras.callbacks.Callback):
     """A bar that moves while training; at the end one line in its place."""
 
     def on_train_begin(self, logs=None):
-        self.line = Line()
+        self.line = Progress()
         self.epoch, self.epochs_done, self.measures = 0, 0, ""
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -47,12 +47,12 @@ def make_lab(folder: Path) -> labs.Lab:
     return lab
 
 
-def conv2d(verdict=PASSED, points=4, messages=(), hints=()):
-    return ExerciseResult("conv2d", verdict, points, 4, messages, hints, 0.5)
+def conv2d(verdict=PASSED, points=4, messages=(), said="", hints=()):
+    return ExerciseResult("conv2d", verdict, points, 4, messages, said, hints, 0.5)
 
 
-def pool(verdict=PASSED, points=2, messages=(), hints=()):
-    return ExerciseResult("pool", verdict, points, 2, messages, hints, 0.5)
+def pool(verdict=PASSED, points=2, messages=(), said="", hints=()):
+    return ExerciseResult("pool", verdict, points, 2, messages, said, hints, 0.5)
 
 
 def graded(student, *exercises, answer="because", mark=None, **changes):
@@ -77,7 +77,11 @@ def unreadable(student, status=UNREADABLE, reason="not JSON", **changes):
 def small_class() -> list[Result]:
     shape = ("shape (4, 4), expected (3, 3)\nsecond line",)
     return [
-        graded("grace", conv2d(PARTIAL, 1.5, shape), pool(FAILED, 0, (), ("A hint",))),
+        graded(
+            "grace",
+            conv2d(PARTIAL, 1.5, shape),
+            pool(FAILED, 0, (), "Said", ("A hint",)),
+        ),
         graded("ada", mark=2.5),
         graded("emmy", conv2d(FAILED, 0, shape), pool(NOT_ATTEMPTED, 0)),
         unreadable("hedy"),

@@ -16,6 +16,7 @@ from cnnlab.arithmetic import (
     conv_macs,
     conv_params,
     dense_params,
+    formulas,
     output_size,
     padding_amounts,
     receptive_field,
@@ -26,7 +27,7 @@ small = st.integers(1, 12)
 
 
 def test_docstring_examples():
-    result = doctest.testmod(arithmetic)
+    result = doctest.testmod(formulas)
     assert result.attempted >= 12
     assert result.failed == 0
 

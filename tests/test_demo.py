@@ -1,14 +1,16 @@
 """The class of the demonstration: every kind of student gets the right score."""
 
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from cnnlab import cli, demo
+from cnnlab import demo
+from cnnlab.grading import class_run
+from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
 pytestmark = pytest.mark.xdist_group("demo")  # one class, graded once
-SOURCE = cli.ROOT / "solutions" / f"{demo.LAB}.py"
+SOURCE = Path(__file__).parents[1] / "solutions" / f"{demo.LAB}.py"
 
 
 @pytest.fixture(scope="module")
@@ -16,16 +18,14 @@ def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
     source = labs.read(SOURCE)
     demo.make_class(source, out / "class")
-    executor = ThreadPoolExecutor(2)
-    with cli.open_processes(sandbox=False) as processes:
-        graded = cli.grade_folder(
+    with open_processes(sandbox=False) as processes:
+        graded = class_run.grade_folder(
             source,
             out / "class",
             out / "grades",
             processes=processes,
+            executor=class_run.make_executor(2),
             seed=demo.SEED,
-            executor=executor,
-            quiet=True,
         )
     return {r.student: r for r in graded}
 
@@ -63,7 +63,7 @@ def test_a_mistake_costs_its_own_exercise_and_is_named(
     assert lost(result) == {exercise: "partial"}
     (told,) = [e for e in result.exercises if e.name == exercise]
     assert told.points <= told.max_points / 2
-    assert words in " ".join((*told.messages, *told.hints))
+    assert words in " ".join((told.check_message, *told.messages, *told.hints))
 
 
 def test_an_endless_loop_is_stopped_and_costs_its_own_exercise(results):

@@ -55,7 +55,7 @@ def test_row(row, results):
     result = results[row.id]
     words = [result.reason, *result.notes]
     for exercise in result.exercises:
-        words += [*exercise.messages, *exercise.hints]
+        words += [*exercise.messages, exercise.check_message, *exercise.hints]
     assert result.status == row.status, words
     if row.points is None:
         assert result.points is None and result.exercises == ()
@@ -70,9 +70,11 @@ def test_row(row, results):
 def test_results_are_fit_for_any_page(results):
     for result in results.values():
         for exercise in result.exercises:
-            for line in (*exercise.messages, *exercise.hints):
+            said = exercise.check_message.split("\n")
+            for line in (*exercise.messages, *said, *exercise.hints):
                 assert line.isprintable() and len(line) <= 500
             assert len(exercise.hints) <= 8 and len(exercise.messages) <= 8
+            assert len(said) <= 8
             assert 0 <= exercise.points <= exercise.max_points
         assert result.reason.isprintable() and len(result.reason) <= 500
 

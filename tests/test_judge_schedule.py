@@ -4,6 +4,8 @@ import nbformat
 import pytest
 
 from cnnlab.grading.handin.rebuild import graft
+from cnnlab.grading.judge import schedule
+from cnnlab.grading.judge.compare import Verdict
 from cnnlab.grading.judge.reference import Reference
 from cnnlab.grading.judge.schedule import NOT_RUN, run
 from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
@@ -113,17 +115,14 @@ def ran(source):
         steps = graft(source, {"cells": cells})
         by_source = {s.source: names[s.cell.id] for s in steps if s.cell}
         to_source = {name: text for text, name in by_source.items()}
-        kernel = Recorder(
+        recorder = Recorder(
             {to_source[name]: reply for name, reply in dict(told).items()}
         )
-        replies = run(reference, steps, kernel, wrong)
-        run_it.replies = {
-            names[s.cell.id]: reply
-            for s, reply in zip(steps, replies, strict=True)
-            if s.cell
-        }
-        run_it.limits = {by_source.get(k, k): v for k, v in kernel.limits.items()}
-        return [by_source.get(text, text) for text in kernel.asked]
+        found = run(reference, steps, recorder, wrong)
+        assert [outcome.step for outcome in found] == steps
+        run_it.outcomes = {names[o.step.cell.id]: o for o in found if o.step.cell}
+        run_it.limits = {by_source.get(k, k): v for k, v in recorder.limits.items()}
+        return [by_source.get(text, text) for text in recorder.asked]
 
     return run_it
 
@@ -131,11 +130,29 @@ def ran(source):
 WRONG = Reply(OK, value=7)
 
 
+def test_each_probe_is_judged_once_and_nothing_else(ran, monkeypatch):
+    judged = []
+
+    def judge_value(cell, value, reference):
+        judged.append(cell.name)
+        return Verdict(0.5, ("half",))
+
+    monkeypatch.setattr(schedule, "judge_value", judge_value)
+    ran({"probe two 1": Reply(ERROR, error="NameError")})
+    assert judged == ["one", "one"]
+    verdicts = {name: o.verdict for name, o in ran.outcomes.items() if o.verdict}
+    assert verdicts == {
+        "probe one 1": Verdict(0.5, ("half",)),
+        "probe one 2": Verdict(0.5, ("half",)),
+        "probe two 1": Verdict(0.0, ("NameError",)),
+    }
+
+
 def test_checks_of_right_answers_are_not_run(ran):
     order = ran()
     assert not {FIRST, AGAIN, LOOK_TWO} & {*order}
     assert order[:4] == ["start = 1", "exercise one 1", "probe one 1", "middle = 2"]
-    assert ran.replies[FIRST] is None
+    assert ran.outcomes[FIRST].reply is None
 
 
 def test_checks_of_wrong_answers_are_run_before_any_other_cell(ran):
@@ -164,7 +181,7 @@ def test_an_answer_that_hangs_or_kills_is_asked_once(ran, status):
     order = ran({"probe one 1": Reply(status)})
     assert order.count("probe one 1") == 1
     assert not {FIRST, AGAIN, "probe one 2"} & {*order}
-    assert ran.replies[FIRST].error == ran.replies["probe one 2"].error == NOT_RUN
+    assert ran.outcomes[FIRST].reply is ran.outcomes["probe one 2"].reply is NOT_RUN
 
 
 @pytest.mark.parametrize("status", [TIMEOUT, DEAD])

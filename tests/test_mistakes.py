@@ -21,7 +21,7 @@ from parts import dependents, part
 
 from cnnlab.grading.handin.submissions import File, Submission
 from cnnlab.grading.judge.grade import grade
-from cnnlab.grading.judge.reference import error_text, make_reference
+from cnnlab.grading.judge.reference import make_reference
 from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
@@ -198,7 +198,7 @@ def _check_result(case: Case, result) -> None:
     assert result.status == "graded", result.reason
     exercises = {e.name: e for e in result.exercises}
     named = exercises.pop(case.exercise)
-    said = "\n".join((*named.messages, *named.hints))
+    said = "\n".join((named.check_message, *named.messages, *named.hints))
     if case.words:
         assert named.points < named.max_points
         assert case.words in said
@@ -215,4 +215,4 @@ def _check_visible(case: Case, processes) -> None:
     with processes.start() as process:
         for cell in wanted.of_kind("code", "exercise", "check"):
             reply = process.execute(cell.source, 60)
-            assert reply.status == "ok", (cell.id, reply.said or error_text(reply))
+            assert reply.status == "ok", (cell.id, reply.explanation or reply.exception)

@@ -37,7 +37,7 @@ def header(tmp_path_factory):
 
 def result(student, **changes):
     exercise = ExerciseResult(
-        "one", "partial", 1.5, 2, ("wrong\nshape",), ("é ✓",), 0.1
+        "one", "partial", 1.5, 2, ("wrong\nshape",), "ü\n✗", ("é ✓",), 0.1
     )
     answer = WrittenAnswer("why", 3, "because \ud800 of \u2028 this\0", None)
     plain = Result(

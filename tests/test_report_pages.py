@@ -124,7 +124,7 @@ def evil_result():
         code("x", rich(image_png={"a": 1}), rich(text_plain=[1, None, "odd"])),
         code("x", {"output_type": "display_data"}, {"output_type": EVIL}, stream(3)),
     ]
-    bad = conv2d(FAILED, 0, (EVIL,), (EVIL,))
+    bad = conv2d(FAILED, 0, (EVIL,), EVIL, (EVIL,))
     worse = pool(PERSON, None, (EVIL,))
     return graded(
         EVIL, bad, worse, answer=EVIL, notes=(EVIL,), notebook={"cells": cells}
@@ -171,7 +171,13 @@ def test_odd_names_stay_inside_the_folder(lab, out, name):
 def test_feedback_shows_score_verdicts_messages_and_hints(lab, tmp_path):
     result = graded(
         "Ada",
-        conv2d(PARTIAL, 1.5, ("use `same` padding",), ("think of the edges",)),
+        conv2d(
+            PARTIAL,
+            1.5,
+            ("3 of 4 values are wrong",),
+            "use `same` padding",
+            ("the edges",),
+        ),
         pool(),
         notes=("read as latin-1",),
     )
@@ -181,8 +187,9 @@ def test_feedback_shows_score_verdicts_messages_and_hints(lab, tmp_path):
         "Lab 0: convolution Ada 3.5 of 6 points",
         "1 of 2 exercises passed. 3 more points for written answers",
         "conv2d◐ partial1.5 / 4",
-        "use same padding",
-        "think of the edges",
+        "3 of 4 values are wrong",
+        "The check in your notebook says use same padding",
+        "Hints the edges",
         "pool✓ passed2 / 2",
         "waits for a person’s mark– / 3 because",
         "read as latin-1",
@@ -293,7 +300,7 @@ def test_statistics_of_a_class(lab):
     ]
     assert ranked == [
         ("conv2d", "shape (4, 4), expected (3, 3)", ["grace", "emmy"]),
-        ("pool", "A hint", ["grace"]),
+        ("pool", "Said", ["grace"]),
     ]
     assert [(r.student, why) for r, why in pages.to_decide(results)] == [
         ("hedy", "not JSON"),

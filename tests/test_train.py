@@ -137,10 +137,12 @@ def test_fit_takes_a_data_set_and_other_options(capsys):
 
 
 def test_a_terminal_gets_a_bar_and_then_the_line(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fitted(0)
-    *bars, line, end = re.split("[\r\n]+", capsys.readouterr().out)[1:]
-    assert end == "" and line.startswith("2 epochs, ") and bars
+    said = capsys.readouterr()
+    assert re.fullmatch(r"2 epochs, [^\n]*\n", said.out)
+    first, *bars, erased, end = re.split("\r", said.err)
+    assert first == end == erased.strip() == "" and bars
     assert all(re.match(r"epoch [12]/2 ━*─* +\d+ s left|$", bar) for bar in bars)
     assert all(len(bar) < 80 for bar in bars)
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cnnlab import arithmetic
+from cnnlab.arithmetic import formulas
 from cnnlab.arithmetic.field import Field, merge
 
 
@@ -47,8 +47,8 @@ def _window(layer, kernel_size: Sequence[int]) -> list[dict[str, int]]:
 def _slide(layer, x: Tensor, kernel_size: Sequence[int], filters: int) -> Tensor:
     window, padding = _window(layer, kernel_size), layer.padding
     axes = list(zip(x.shape[:-1], window, strict=True))
-    sizes = [arithmetic.output_size(n, **w, padding=padding) for n, w in axes]
-    pads = [arithmetic.padding_amounts(n, **w, padding=padding) for n, w in axes]
+    sizes = [formulas.output_size(n, **w, padding=padding) for n, w in axes]
+    pads = [formulas.padding_amounts(n, **w, padding=padding) for n, w in axes]
     moves = zip(x.fields, window, pads, strict=False)
     moved = tuple(field.slide(**w, before=pad[0]) for field, w, pad in moves)
     return Tensor((*sizes, filters), moved)
@@ -64,8 +64,8 @@ def _conv(layer, x: Tensor) -> Step:
     output = _slide(layer, x, layer.kernel_size, filters)
     return Step(
         output,
-        arithmetic.conv_params(*sizes, use_bias=layer.use_bias, groups=groups),
-        macs=arithmetic.conv_macs(output.shape[:-1], *sizes, groups=groups),
+        formulas.conv_params(*sizes, use_bias=layer.use_bias, groups=groups),
+        macs=formulas.conv_macs(output.shape[:-1], *sizes, groups=groups),
     )
 
 
@@ -78,10 +78,10 @@ def _separable(layer, x: Tensor) -> Step:
     places = output.shape[:-1]
     return Step(
         output,
-        arithmetic.conv_params(*deep, use_bias=False, groups=channels)
-        + arithmetic.conv_params(*point, use_bias=layer.use_bias),
-        macs=arithmetic.conv_macs(places, *deep, groups=channels)
-        + arithmetic.conv_macs(places, *point),
+        formulas.conv_params(*deep, use_bias=False, groups=channels)
+        + formulas.conv_params(*point, use_bias=layer.use_bias),
+        macs=formulas.conv_macs(places, *deep, groups=channels)
+        + formulas.conv_macs(places, *point),
     )
 
 
@@ -90,19 +90,17 @@ def _transposed(layer, x: Tensor) -> Step:
         raise ValueError("`output_padding` has no formula here; leave it at None")
     window, padding = _window(layer, layer.kernel_size), layer.padding
     axes = zip(x.shape[:-1], window, strict=True)
-    sizes = [
-        arithmetic.transposed_output_size(n, **w, padding=padding) for n, w in axes
-    ]
+    sizes = [formulas.transposed_output_size(n, **w, padding=padding) for n, w in axes]
     # It drops what the convolution that leads back would have padded.
     moved = tuple(
-        field.spread(**w, before=arithmetic.padding_amounts(n, **w, padding=padding)[0])
+        field.spread(**w, before=formulas.padding_amounts(n, **w, padding=padding)[0])
         for field, n, w in zip(x.fields, sizes, window, strict=False)
     )
     weights = (layer.kernel_size, x.shape[-1], layer.filters)
     return Step(
         Tensor((*sizes, layer.filters), moved),
-        arithmetic.conv_params(*weights, use_bias=layer.use_bias),
-        macs=arithmetic.conv_macs(x.shape[:-1], *weights),
+        formulas.conv_params(*weights, use_bias=layer.use_bias),
+        macs=formulas.conv_macs(x.shape[:-1], *weights),
     )
 
 
@@ -111,7 +109,7 @@ def _dense(layer, x: Tensor) -> Step:
     *places, inputs = x.shape
     return Step(
         Tensor((*places, layer.units), x.fields),
-        arithmetic.dense_params(inputs, layer.units, use_bias=layer.use_bias),
+        formulas.dense_params(inputs, layer.units, use_bias=layer.use_bias),
         macs=math.prod(places) * inputs * layer.units,
     )
 

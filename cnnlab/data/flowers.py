@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from cnnlab import fetch
-from cnnlab._progress import Line
+from cnnlab._progress import Progress
 from cnnlab.data.sources import FLOWER_PHOTOS, PARTS, Arrays
 
 CLASSES = FLOWER_PHOTOS.class_names
@@ -74,9 +74,9 @@ def _decode(path: Path, size: int) -> tuple[Arrays, list[str]]:
     labels = {"train": [], "val": []}
     skipped = []
     photos = _from_folder(path) if path.is_dir() else _from_archive(path)
-    with contextlib.closing(Line()) as line:
+    with Progress() as progress:
         for count, (name, content) in enumerate(photos):
-            line.move("reading photos", min(1, count / sum(FLOWER_PHOTOS.counts)))
+            progress.move("reading photos", min(1, count / sum(FLOWER_PHOTOS.counts)))
             part, kind, _ = name.split("/")
             try:
                 pictures[part].append(_square(content, size))

@@ -1,16 +1,71 @@
-"""A whole class: every submission graded side by side, none lost on the way."""
+"""A whole class graded: what the command line and the demonstration call."""
 
 import hashlib
 import json
-from concurrent.futures import Executor, as_completed
+import secrets
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from cnnlab.grading.handin.submissions import Submission, Unreadable
-from cnnlab.grading.judge.grade import grade
-from cnnlab.grading.judge.reference import make_reference
-from cnnlab.grading.judge.results import PERSON, Result
+from cnnlab._progress import Progress
+from cnnlab.grading.handin.submissions import Submission, Unreadable, collect
+from cnnlab.grading.judge.grade import grade, grader_failed
+from cnnlab.grading.judge.reference import SolutionError, make_reference
+from cnnlab.grading.judge.results import Result
+from cnnlab.grading.report import pages, tables
 from cnnlab.grading.report.journal import Journal, describe_run, read
+from cnnlab.grading.sandbox.process import Processes, ProcessesDied
 from cnnlab.teaching.source import Lab
+
+FAILURES = (SolutionError, ProcessesDied)  # on our side: nothing can be graded
+
+
+def grade_folder(
+    lab: Lab,
+    handed_in: Path,
+    out: Path,
+    *,
+    processes: Processes,
+    executor: Executor,
+    seed: int,
+    marks: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """Grade what `handed_in` holds into the folder `out`: journal, pages and tables.
+
+    Args:
+        handed_in: a folder of submissions, or a Moodle or Canvas zip.
+        marks: a filled `marks_template.csv`.
+        executor, seed, progress: as for `grade_class`.
+
+    Raises:
+        ValueError, OSError: what the caller can mend: nothing was handed in, another
+            run's folder, marks that cannot be right, a full disk.
+        SolutionError, ProcessesDied: `FAILURES` of the lab, or of this machine.
+    """
+    submissions = collect(handed_in)
+    if not submissions:
+        raise ValueError(f"{handed_in}: nothing was handed in.")
+    written = {}  # by path, the results whose page is there
+
+    def write_page(result):
+        pages.write_feedback(result, lab, out)
+        written[result.path] = result.without_notebook()
+
+    results = grade_class(
+        lab,
+        submissions,
+        out,
+        processes=processes,
+        executor=executor,
+        seed=seed,
+        progress=progress,
+        on_result=write_page,
+    )
+    if marks:
+        results = tables.apply_marks(results, tables.read_marks(marks, results))
+    changed = [r for r in results if written.get(r.path) != r]
+    pages.write_all(results, lab, out, changed=changed)
+    return results
 
 
 def grade_class(
@@ -18,10 +73,10 @@ def grade_class(
     submissions: list[Submission],
     out: Path,
     *,
-    processes,
-    seed: int,
+    processes: Processes,
     executor: Executor,
-    on_start=lambda text: None,
+    seed: int,
+    progress: Progress | None = None,
     on_result=lambda result: None,
 ) -> list[Result]:
     """Grade all submissions into the journal `out/results.jsonl`.
@@ -31,56 +86,48 @@ def grade_class(
 
     Args:
         processes: where students' code runs, from `open_processes`.
-        seed: of the probes; the seed of the journal when there is one.
         executor: runs `grade` for one submission each, in threads here or elsewhere
             (workers of a cluster must see the same files); shut down on leaving.
-        on_start: told what the solution is doing while it runs once.
+        seed: of the probes; the seed of the journal when there is one.
+        progress: told what the solution is doing, then what became of each one.
         on_result: called with each new `Result`, notebook included.
 
     Raises:
         SolutionError: the lab's own solution does not run.
         ValueError: the journal in `out` belongs to another lab or seed.
     """
+    progress = progress or Progress(quiet=True)
     header = describe_run(lab, seed=seed, isolation=processes.isolation)
-    with Journal(out / "results.jsonl", header) as journal:
+    with Journal(out / "results.jsonl", header) as journal, executor:
         keys = {s.path: fingerprint(s) for s in submissions}
         waiting = [s for s in submissions if not journal.done(s.path, keys[s.path])]
+        progress.total = len(waiting)
         if waiting:
-            reference = make_reference(lab, processes, seed, on_start)
-        with executor as pool:
-            futures = {
-                pool.submit(grade, lab, reference, s, processes): s for s in waiting
-            }
-            try:
-                for future in as_completed(futures):
-                    submission = futures.pop(future)
-                    result = _result(future, lab, submission, seed, processes.isolation)
-                    journal.append(result, keys[submission.path])
-                    on_result(result)
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
-        wanted = {s.path for s in submissions}
-        kept = [r for r in journal.results if r.path in wanted]
+            reference = make_reference(lab, processes, seed, progress.tell)
+        futures = {
+            executor.submit(grade, lab, reference, s, processes): s for s in waiting
+        }
+        try:
+            for future in as_completed(futures):
+                submission = futures.pop(future)
+                result = _result(future, lab, submission, seed, processes)
+                journal.append(result, keys[submission.path])
+                on_result(result)
+                progress.count(result.status)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        kept = [r for r in journal.results if r.path in keys]
     return sorted(kept, key=lambda r: (r.student.lower(), r.path))
 
 
-def _result(future, lab: Lab, submission: Submission, seed: int, isolation: str):
-    """The future's result; whatever broke on the way is our fault, so never a 0."""
+def _result(future, lab: Lab, submission: Submission, seed: int, processes: Processes):
+    """The future's result, or that of a cluster's worker that was lost."""
     try:
         return future.result()
     except Exception as error:
-        return Result(
-            submission.student,
-            submission.path,
-            lab.name,
-            PERSON,
-            f"the grader failed: {type(error).__name__}: {error}",
-            seed=seed,
-            isolation=isolation,
-            account=submission.account,
-        )
+        return grader_failed(error, lab, submission, seed, processes.isolation)
 
 
 def fingerprint(submission: Submission) -> str:
@@ -95,7 +142,37 @@ def fingerprint(submission: Submission) -> str:
     return digest.hexdigest()
 
 
-def journal_seed(out: Path) -> int | None:
-    """The seed of the run that `out` holds, or None where there is none."""
+def choose_seed(out: Path, seed: int | None = None, *, resume: bool = False) -> int:
+    """The seed of the run that `out` holds, or else `seed`, or else a secret one.
+
+    Raises ValueError where `out` holds a run that is not to be resumed, or is one of
+    another seed.
+    """
     path = Path(out) / "results.jsonl"
-    return read(path)[0]["seed"] if path.exists() else None
+    if not path.exists():
+        return secrets.randbits(64) if seed is None else seed
+    if not resume:
+        raise ValueError(
+            f"{out} holds a run. Say --resume to go on with it, or choose another -o."
+        )
+    old = read(path)[0]["seed"]
+    if seed not in (None, old):
+        raise ValueError(f"{out} was graded with --seed {old}, not {seed}.")
+    return old
+
+
+def make_executor(jobs: int, scheduler: str | None = None) -> Executor:
+    """Threads of this process, or the Dask cluster at `scheduler` (`tcp://...`).
+
+    Raises ValueError where there is no such cluster, or no Dask here.
+    """
+    if not scheduler:
+        return ThreadPoolExecutor(jobs)
+    try:
+        from distributed import Client
+
+        return Client(scheduler, timeout=10).get_executor()
+    except ImportError:
+        raise ValueError('To mend: pip install "cnnlab[cluster]"') from None
+    except OSError as error:
+        raise ValueError(f"no Dask scheduler at {scheduler}: {error}") from None

@@ -1,4 +1,4 @@
-"""One submission in, one result out: run, probe, compare.
+"""One submission in, one result out: rebuilt, run, and its points added up.
 
 The solution has run once, trusted, with a secret seed; every submission is asked the
 same questions. A score is never computed where a student's code can reach it.
@@ -6,16 +6,17 @@ same questions. A score is never computed where a student's code can reach it.
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import nbformat
 
 from cnnlab.grading.handin import rebuild
 from cnnlab.grading.handin.submissions import Submission, Unclear, Unreadable, choose
 from cnnlab.grading.judge import results
-from cnnlab.grading.judge.compare import Verdict
-from cnnlab.grading.judge.reference import Reference, error_text, verdict
-from cnnlab.grading.judge.schedule import NOT_RUN, run
-from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
+from cnnlab.grading.judge.reference import Reference
+from cnnlab.grading.judge.schedule import Outcome, run
+from cnnlab.grading.sandbox.process import Processes
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT
 from cnnlab.teaching.source import Lab
 
 _LINE, _LINES = 500, 8  # characters and lines kept of what a student's process says
@@ -26,41 +27,58 @@ _NOTES = {  # shown for what was not run
 }
 
 
-def grade(lab: Lab, reference: Reference, submission: Submission, processes):
+def grade(
+    lab: Lab, reference: Reference, submission: Submission, processes: Processes
+) -> results.Result:
     """Grade one submission. Never raises: what fails on our side needs a person."""
     start = time.monotonic()
-    record = {
-        "student": submission.student,
-        "path": submission.path,
-        "lab": lab.name,
-        "seed": reference.seed,
-        "isolation": processes.isolation,
-        "account": submission.account,
-    }
+    record = _record(lab, submission, reference.seed, processes.isolation)
     try:
-        ids = {c.id for c in lab.of_kind("exercise", "check", "question")}
-        notebook, notes = choose(submission, lab.name, ids)
+        known = {c.id for c in lab.of_kind("exercise", "check", "question")}
+        notebook, notes = choose(submission, lab.name, known)
         steps = rebuild.graft(lab, notebook)
         forbidden = {k: used for k, used in rebuild.forbidden(steps).items() if used}
-        replies = run(reference, steps, processes, {*forbidden})
+        outcomes = run(reference, steps, processes, set(forbidden))
         return results.Result(
             **record,
             status=results.GRADED,
-            exercises=tuple(_judge(lab, reference, steps, replies, forbidden)),
+            exercises=tuple(_exercises(lab, outcomes, forbidden)),
             written=tuple(_written(steps)),
             notes=tuple(_line(note) for note in notes),
             seconds=time.monotonic() - start,
-            cell_seconds=sum(reply.seconds for reply in replies if reply),
-            notebook=_executed(lab, steps, replies),
+            cell_seconds=sum(o.reply.seconds for o in outcomes if o.reply),
+            notebook=_executed(lab, outcomes),
         )
     except Unreadable as error:
         status, why = results.UNREADABLE, str(error)
     except Unclear as error:
         status, why = results.PERSON, str(error)
-    except Exception as error:  # our side: never a 0
-        why = f"the grader failed: {type(error).__name__}: {error}"
-        status = results.PERSON
+    except Exception as error:
+        return grader_failed(
+            error, lab, submission, reference.seed, processes.isolation
+        )
     return results.Result(**record, status=status, reason=_line(why))
+
+
+def grader_failed(
+    error: Exception, lab: Lab, submission: Submission, seed: int, isolation: str
+) -> results.Result:
+    """The result of a submission that our side could not grade: never a 0."""
+    why = _line(f"the grader failed: {type(error).__name__}: {error}")
+    record = _record(lab, submission, seed, isolation)
+    return results.Result(**record, status=results.PERSON, reason=why)
+
+
+def _record(lab: Lab, submission: Submission, seed: int, isolation: str) -> dict:
+    """What a result says of every submission, graded or not."""
+    return {
+        "student": submission.student,
+        "path": submission.path,
+        "lab": lab.name,
+        "seed": seed,
+        "isolation": isolation,
+        "account": submission.account,
+    }
 
 
 def _line(text: str) -> str:
@@ -68,87 +86,76 @@ def _line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:_LINE])
 
 
-def _judge(lab: Lab, reference: Reference, steps: list, replies: list, forbidden: dict):
-    """An ExerciseResult for every exercise of the lab, in order."""
+def _exercises(
+    lab: Lab, outcomes: list[Outcome], forbidden: dict
+) -> Iterator[results.ExerciseResult]:
+    """The result of every exercise of the lab, in order."""
     parts = defaultdict(list)
-    for step, reply in zip(steps, replies, strict=True):
-        if step.cell and reply:
-            parts[step.cell.name].append((step, reply))
+    for outcome in outcomes:
+        if outcome.step.cell and outcome.reply:
+            parts[outcome.step.cell.name].append(outcome)
     for name, points in lab.points.items():
         mine = parts[name]
-        share, messages = _share(reference, mine, forbidden.get(name))
+        share, messages = _share(mine, forbidden.get(name))
         verdict = results.PARTIAL
-        if not any(s.attempted for s, _ in mine if s.kind == "exercise"):
+        steps = [outcome.step for outcome in mine]
+        if not any(s.attempted for s in steps if s.kind == "exercise"):
             verdict, messages, share = results.NOT_ATTEMPTED, [], 0.0
         elif share in (0.0, 1.0):
             verdict = results.PASSED if share else results.FAILED
+        message, hints = _explanation(mine) if share < 1 else ("", ())
         yield results.ExerciseResult(
             name,
             verdict,
             min(round(points * share, 2), points),
             points,
             tuple(dict.fromkeys(map(_line, messages))) if share < 1 else (),
-            _hints(mine) if share < 1 else (),
-            round(sum(r.seconds for _, r in mine), 2),
+            message,
+            hints,
+            round(sum(outcome.reply.seconds for outcome in mine), 2),
         )
 
 
-def _share(reference: Reference, mine: list, forbidden: list | None):
+def _share(mine: list[Outcome], forbidden: list | None) -> tuple[float, list[str]]:
     """The weighted share of an exercise's probes that are right, and what is not."""
     if forbidden:
         text = "this exercise asks you to write it yourself, without "
         return 0.0, [text + ", ".join(forbidden)]
     messages = []
-    for step, reply in mine:
+    for step, reply in ((o.step, o.reply) for o in mine):
         if step.kind == "exercise" and reply.status != OK:
-            messages.append(f"your cell: {_trouble(reply)}")
-        elif step.kind == "check" and reply.status in (
-            TIMEOUT,
-            DEAD,
-        ):
-            messages.append(_trouble(reply))
+            messages.append(f"your cell: {reply.trouble}")
+        elif step.kind == "check" and reply.status in (TIMEOUT, DEAD):
+            messages.append(reply.trouble)
     total = right = 0.0
-    for step, reply in mine:
-        if step.kind == "probe":
-            weight = step.cell.options.get("weight", 1)
-            judged = _verdict(step.cell, reply, reference)
+    for outcome in mine:
+        if outcome.verdict:
+            weight = outcome.step.cell.options.get("weight", 1)
             total += weight
-            right += weight * judged.share
-            messages += judged.messages
+            right += weight * outcome.verdict.share
+            messages += outcome.verdict.messages
     share = right / total
+    # thirds of a point add up to a whole one
     return (1.0 if share > 1 - 1e-9 else share), messages
 
 
-def _verdict(cell, reply: Reply, reference: Reference) -> Verdict:
-    if reply.status != OK:
-        return Verdict(0.0, (_trouble(reply),) if reply.error != NOT_RUN else ())
-    return verdict(cell, reply.value, reference)
+def _explanation(mine: list[Outcome]) -> tuple[str, tuple[str, ...]]:
+    """Message and hints of the first visible check that failed."""
+    for reply in (o.reply for o in mine if o.step.kind == "check"):
+        if reply.status == ERROR and (said := reply.explanation):
+            hints = tuple(map(_line, said.hints[:_LINES]))
+            return _paragraph(said.message), hints
+        if reply.status == ERROR and reply.exception:
+            return _paragraph(reply.exception), ()
+    return "", ()
 
 
-def _trouble(reply: Reply) -> str:
-    if reply.status == TIMEOUT:
-        return f"stopped after {reply.seconds:.0f} s; is there a loop that never ends?"
-    if reply.status == DEAD:
-        return reply.error or "stopped: it did not answer an interrupt"
-    return reply.error or error_text(reply) or "an error"
+def _paragraph(text: str) -> str:
+    """A few lines that others wrote, fit for a page."""
+    return "\n".join(map(_line, text.splitlines()[:_LINES]))
 
 
-def _hints(mine: list) -> tuple[str, ...]:
-    """What the first failing visible check said, line by line."""
-    for step, reply in mine:
-        told = step.kind == "check" and reply.status == ERROR
-        if told and reply.said:
-            lines = (line for text in reply.said for line in text.splitlines())
-            return tuple(map(_line, lines))[:_LINES]
-        for output in reply.outputs if told else ():
-            if output["output_type"] == "error":
-                text = output["evalue"]
-                text = f"{output['ename']}: {text}"
-                return tuple(_line(line) for line in text.splitlines()[:_LINES])
-    return ()
-
-
-def _written(steps: list):
+def _written(steps: list[rebuild.Step]) -> Iterator[results.WrittenAnswer]:
     for step in steps:
         if step.kind == "question":
             yield results.WrittenAnswer(
@@ -159,22 +166,23 @@ def _written(steps: list):
             )
 
 
-def _executed(lab: Lab, steps: list, replies: list) -> dict:
+def _executed(lab: Lab, outcomes: list[Outcome]) -> dict:
     """The notebook as it was run, hidden cells left out."""
     cells, left = [], _OUTPUTS
-    for number, (step, reply) in enumerate(zip(steps, replies, strict=True)):
+    for number, outcome in enumerate(outcomes):
+        step, reply = outcome.step, outcome.reply
         if step.kind in ("probe", "holdout"):
             continue
-        if reply is None and step.kind in _NOTES:
-            text = _NOTES[step.kind]
-            note = nbformat.v4.new_output("stream", name="stdout", text=text)
-            cell = nbformat.v4.new_code_cell(step.source, outputs=[note])
-        elif reply is None:
-            cell = nbformat.v4.new_markdown_cell(step.source)
-        else:
+        if reply:
             left -= sum(len(str(output)) for output in reply.outputs)
             outputs = reply.outputs if left > 0 else []
             cell = nbformat.v4.new_code_cell(step.source, outputs=outputs)
+        elif step.kind in _NOTES:
+            text = _NOTES[step.kind]
+            note = nbformat.v4.new_output("stream", name="stdout", text=text)
+            cell = nbformat.v4.new_code_cell(step.source, outputs=[note])
+        else:
+            cell = nbformat.v4.new_markdown_cell(step.source)
         cell["id"] = f"step-{number}"
         name = step.cell.name if step.cell else ""
         cell["metadata"] = {"cnnlab": {"kind": step.kind, "name": name}}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnnlab.grading.judge.compare import Verdict, compare
+from cnnlab.grading.sandbox.process import Processes, StudentProcess
 from cnnlab.grading.sandbox.replies import OK, Reply
 from cnnlab.teaching.source import Cell, Lab
 
@@ -32,20 +33,22 @@ class Reference:
     seconds: dict = field(default_factory=dict)
 
 
-def make_reference(lab: Lab, processes, seed: int, progress=lambda text: None):
+def make_reference(
+    lab: Lab, processes: Processes, seed: int, tell=lambda text: None
+) -> Reference:
     """Run the solution with a seed. Raises SolutionError naming file and line.
 
     Not its checks: no points come from them.
     """
     reference = Reference(seed)
-    with processes.start() as kernel:
+    with processes.start() as process:
         kinds = ("code", "exercise", "holdout", "probe")
         for cell in (c for c in lab.of_kind(*kinds) if c.is_graded):
-            progress(f"solution, line {cell.line}")
+            tell(f"solution, line {cell.line}")
             where = f"{lab.path}:{cell.line}"
-            reply = _ask(kernel, cell, reference)
+            reply = _ask(process, cell, reference)
             if reply.status != OK:
-                why = reply.error or error_text(reply) or reply.status
+                why = reply.error or reply.exception or reply.status
                 raise SolutionError(f"{where}: the solution fails: {why}")
             reference.seconds[cell.id] = reply.seconds
             if cell.kind == "holdout":
@@ -56,13 +59,13 @@ def make_reference(lab: Lab, processes, seed: int, progress=lambda text: None):
     return reference
 
 
-def _ask(kernel, cell: Cell, reference: Reference) -> Reply:
+def _ask(process: StudentProcess, cell: Cell, reference: Reference) -> Reply:
     if cell.kind == "holdout":
         source = f'{cell.source}\n{{"x": x_secret, "y": y_secret}}'
-        return kernel.evaluate(source, _SECONDS, seed=_seed(reference.seed, cell))
+        return process.evaluate(source, _SECONDS, seed=_seed(reference.seed, cell))
     if cell.kind == "probe":
-        return kernel.evaluate(cell.source, _SECONDS, **probe_names(cell, reference))
-    return kernel.execute(cell.source, _SECONDS)
+        return process.evaluate(cell.source, _SECONDS, **probe_names(cell, reference))
+    return process.execute(cell.source, _SECONDS)
 
 
 def _seed(seed: int, cell: Cell) -> int:
@@ -73,14 +76,14 @@ def _seed(seed: int, cell: Cell) -> int:
 
 def _check_fair(where: str, cell: Cell, reference: Reference) -> None:
     """The solution's value must pass, and no class said for every image may."""
-    own = verdict(cell, reference.values[cell.id], reference)
+    own = judge_value(cell, reference.values[cell.id], reference)
     if own.share < 1:
         raise SolutionError(f"{where} fails the solution: {own.messages[0]}")
     if "holdout" not in cell.options:
         return
     labels = np.ravel(reference.holdouts[cell.options["holdout"]][1])
     for label in np.unique(labels):
-        if verdict(cell, np.full(labels.size, label), reference).share:
+        if judge_value(cell, np.full(labels.size, label), reference).share:
             raise SolutionError(
                 f"{where}: answering {label} for every image would pass. Make the "
                 "solution better at this budget, or `margin` smaller."
@@ -95,7 +98,7 @@ def probe_names(cell: Cell, reference: Reference) -> dict:
     return names
 
 
-def verdict(cell: Cell, value, reference: Reference) -> Verdict:
+def judge_value(cell: Cell, value, reference: Reference) -> Verdict:
     """A probe's value against the solution's."""
     options = {k: v for k, v in cell.options.items() if k in ("rtol", "atol", "margin")}
     labels = None
@@ -103,9 +106,3 @@ def verdict(cell: Cell, value, reference: Reference) -> Verdict:
         labels = reference.holdouts[cell.options["holdout"]][1]
     rule, wanted = cell.options.get("compare", "close"), reference.values[cell.id]
     return compare(rule, value, wanted, labels=labels, **options)
-
-
-def error_text(reply: Reply) -> str:
-    """`"Kind: message"` of the exception that ended a cell, or empty."""
-    errors = [o for o in reply.outputs if o["output_type"] == "error"]
-    return f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else ""

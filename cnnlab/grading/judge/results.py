@@ -1,6 +1,6 @@
 """What grading says about a submission: plain records, data first, pages after."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 GRADED, PERSON, UNREADABLE = "graded", "needs a person", "unreadable"
 PASSED, PARTIAL, FAILED, NOT_ATTEMPTED = "passed", "partial", "failed", "not attempted"
@@ -15,8 +15,9 @@ class ExerciseResult:
             `"needs a person"` when the fault is on the grader's side.
         points: earned, 0 to `max_points`; None when a person must decide.
         messages: what went wrong, in words for the student; nothing hidden.
-        hints: from the visible check, simplest first. Written by the student's
-            process, so never to be trusted with a score, always to be escaped.
+        check_message: what the first visible check that failed said, and
+        hints: its hints, simplest first. Both from the student's process, so never
+            to be trusted with a score, always to be escaped.
         seconds: spent in the exercise's cells, checks and probes.
     """
 
@@ -25,6 +26,7 @@ class ExerciseResult:
     points: float | None
     max_points: float
     messages: tuple[str, ...] = ()
+    check_message: str = ""
     hints: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -94,6 +96,10 @@ class Result:
     def unmarked(self) -> float:
         """Points of the written answers that wait for a person's mark."""
         return sum(w.max_points for w in self.written if w.points is None)
+
+    def without_notebook(self) -> "Result":
+        """The record alone: executed notebooks are too big to be kept together."""
+        return replace(self, notebook=None)
 
     def to_dict(self) -> dict:
         """Plain JSON-able data; `from_dict` gives the record back."""

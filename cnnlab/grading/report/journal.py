@@ -100,7 +100,7 @@ class Journal:
             write_atomic(
                 _notebook(result, self.path.parent), json.dumps(result.notebook)
             )
-        result = replace(result, notebook=None)
+        result = result.without_notebook()
         line = (
             json.dumps({"sha256": sha256, "result": result.to_dict()}) + "\n"
         ).encode()

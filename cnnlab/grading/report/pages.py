@@ -8,7 +8,7 @@ memory: feedback is written one student at a time.
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -98,8 +98,14 @@ def _csp_hash(script: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def write_all(results: Iterable[Result], lab: Lab, out: str | Path) -> list[Path]:
-    """Write all about a class: feedback pages, `report.html`, the tables of `csvs`.
+def write_all(
+    results: Iterable[Result],
+    lab: Lab,
+    out: str | Path,
+    *,
+    changed: Collection[Result] | None = None,
+) -> list[Path]:
+    """Write all about a class: feedback pages, `report.html`, the tables.
 
     Returns the files for teachers, the report first.
 
@@ -107,11 +113,12 @@ def write_all(results: Iterable[Result], lab: Lab, out: str | Path) -> list[Path
         results: with marks where there are any; notebooks are not needed, those of
             the feedback pages are read from `out`, one at a time.
         out: the folder with the journal of the run, `results.jsonl`.
+        changed: the only ones whose feedback page must be written; default: all.
     """
     results = sorted(results, key=lambda r: (r.student.casefold(), r.student, r.path))
     out = Path(out)
     header, _ = read(out / "results.jsonl")
-    for result in results:
+    for result in results if changed is None else changed:
         write_feedback(with_notebook(result, out), lab, out)
     page = _template("report.html.j2").render(
         lab=lab,
@@ -172,14 +179,14 @@ def exercise_rows(results: list[Result], lab: Lab) -> list[dict]:
 
 
 def mistakes(results: list[Result], limit: int = 12) -> list[dict]:
-    """What went wrong most often: exercise, first line said about it, students.
+    """What went wrong most often: exercise, what was said about it, students.
 
     The visible check speaks first: it names mistakes, where values only differ.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         for e in result.exercises:
-            said = next((t for t in (*e.hints, *e.messages) if t.strip()), "")
+            said = next(filter(str.strip, (e.check_message, *e.messages)), "")
             if e.verdict in (PARTIAL, FAILED) and said:
                 line = said.strip().splitlines()[0][:200]
                 groups.setdefault((e.name, line), []).append(result)

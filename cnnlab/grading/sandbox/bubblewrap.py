@@ -21,7 +21,7 @@ _ROOT_ONLY = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 _TRIAL = "from cnnlab.grading.sandbox import lockdown; lockdown.trial()"
 
 
-class IsolationError(RuntimeError):
+class IsolationError(OSError):
     """This machine cannot box a student's code; says what is missing."""
 
 

@@ -7,7 +7,16 @@ from cnnlab.grading.sandbox import messages
 
 OK, ERROR, TIMEOUT, DEAD = "ok", "error", "timeout", "dead"
 _OUTPUTS, _ERROR = 8 << 20, 2000  # characters kept of a cell, and of a probe's error
-_SAID = 10  # texts kept of a check: its message and hints
+_TEXT, _HINTS = 5000, 20  # characters of a part of an explanation; hints in it
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a check said when it failed: the data of a `Failure`."""
+
+    title: str
+    message: str
+    hints: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,7 @@ class Reply:
         outputs: nbformat 4 output dicts, unverified.
         value: of a probe, decoded; None otherwise.
         error: of a probe, one line.
-        said: by a check that failed: its message, then its hints.
+        explanation: of a check that failed; None of any other exception.
     """
 
     status: str
@@ -28,7 +37,23 @@ class Reply:
     value: object = None
     error: str = ""
     seconds: float = 0.0
-    said: tuple[str, ...] = ()
+    explanation: Explanation | None = None
+
+    @property
+    def exception(self) -> str:
+        """`"Kind: message"` of the exception that ended a cell, or empty."""
+        errors = [o for o in self.outputs if o["output_type"] == "error"]
+        return f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else ""
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not `"ok"`, in words for who wrote the cell."""
+        if self.status == TIMEOUT:
+            seconds = f"{self.seconds:.0f} s"
+            return f"stopped after {seconds}; is there a loop that never ends?"
+        if self.status == DEAD:
+            return self.error or "stopped: it did not answer an interrupt"
+        return self.error or self.exception or "an error"
 
 
 def read_reply(message: dict, late: bool, seconds: float) -> Reply:
@@ -40,17 +65,8 @@ def read_reply(message: dict, late: bool, seconds: float) -> Reply:
     status = TIMEOUT if late else OK if message.get("status") == OK else ERROR
     value, error = messages.decode(message.get("value")), _text(message.get("error"))
     outputs = _clean_outputs(message.get("outputs"))
-    said = _said(message.get("failure"))
-    return Reply(status, outputs, value, error[:_ERROR], seconds, said)
-
-
-def _said(failure) -> tuple[str, ...]:
-    """The message and the hints of a check, bounded."""
-    if not isinstance(failure, dict):
-        return ()
-    hints = failure.get("hints")
-    texts = [failure.get("message"), *(hints if isinstance(hints, list) else ())]
-    return tuple(_text(text)[:_ERROR] for text in texts[:_SAID])
+    explanation = _clean_explanation(message.get("explanation"))
+    return Reply(status, outputs, value, error[:_ERROR], seconds, explanation)
 
 
 def _clean_outputs(outputs) -> list[dict]:
@@ -83,6 +99,19 @@ def _clean_output(output) -> dict | None:
         return None
     clean = {"output_type": "display_data", "metadata": {}}
     return {**clean, "data": {k: v for k, v in data.items() if isinstance(v, str)}}
+
+
+def _clean_explanation(said) -> Explanation | None:
+    if not isinstance(said, dict):
+        return None
+    hints = said.get("hints")
+    return Explanation(
+        _text(said.get("title"))[:_TEXT],
+        _text(said.get("message"))[:_TEXT],
+        tuple(_text(h)[:_TEXT] for h in hints[:_HINTS])
+        if isinstance(hints, list)
+        else (),
+    )
 
 
 def _text(value) -> str:

@@ -94,8 +94,7 @@ class Shell(InteractiveShell):
 
     def __init__(self, **kwargs):
         self.outputs = Outputs()
-        self.source = ""
-        self.failure = None  # what a check said, of the last cell
+        self.source, self.explanation = "", None
         super().__init__(**kwargs)
 
     def enable_gui(self, gui=None):
@@ -121,7 +120,7 @@ class Shell(InteractiveShell):
 
     def _showtraceback(self, etype, evalue, stb):
         if isinstance(evalue, Failure):
-            self.failure = evalue.as_data()
+            self.explanation = _explanation(evalue)
         self.outputs.rich(
             {
                 "output_type": "error",
@@ -130,6 +129,17 @@ class Shell(InteractiveShell):
                 "traceback": [str(line)[:TEXT_LIMIT] for line in stb],
             }
         )
+
+
+def _explanation(failure: Failure) -> dict | None:
+    """What a check says, as data that can be sent."""
+    try:
+        said = failure.as_data()
+        title, message = (str(said[part])[:TEXT_LIMIT] for part in ("title", "message"))
+        hints = [str(hint)[:TEXT_LIMIT] for hint in said["hints"]]
+    except Exception:  # a student's own kind of failure may do anything
+        return None
+    return {"title": title, "message": message, "hints": hints}
 
 
 def make_shell() -> Shell:

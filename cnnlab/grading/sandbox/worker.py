@@ -22,13 +22,15 @@ def _no_input(prompt="", *_, **__):
 
 
 def execute(shell: Shell, source: str) -> dict:
-    """Run one cell as Jupyter would: its status and outputs."""
+    """Run one cell as Jupyter would: its status, outputs, and what a check said."""
     shell.outputs.clear()
-    shell.source, shell.failure = source, None
+    shell.source, shell.explanation = source, None
     result = shell.run_cell(source, store_history=False)
-    status = "ok" if result.success else "error"
-    outputs = shell.outputs.items
-    return {"status": status, "outputs": outputs, "failure": shell.failure}
+    return {
+        "status": "ok" if result.success else "error",
+        "outputs": shell.outputs.items,
+        "explanation": shell.explanation,
+    }
 
 
 def evaluate(shell: Shell, source: str, names: dict) -> dict:
