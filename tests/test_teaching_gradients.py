@@ -86,9 +86,16 @@ def test_the_first_wrong_one_is_named_and_gets_the_hints_of_its_name():
 
 
 def test_slips_need_not_tell_of_every_gradient():
-    right, slips = {"a": RIGHT, "b": RIGHT + 1}, {"b cubed": {"b": (RIGHT + 1) ** 3}}
+    def cubed(power):
+        return {"b": (RIGHT + 1) ** power}
+
+    def of_other_shapes(power):
+        raise ValueError("shapes (4, 3) and (4, 3) not aligned")
+
+    right = {"a": RIGHT, "b": RIGHT + 1}
+    slips = {"does not fit": of_other_shapes, "b cubed": cubed}
     with pytest.raises(Failure, match="^a is wrong: it is transposed"):
-        same_gradients({"a": RIGHT.T}, right, batch=1, slips=slips)
+        same_gradients({"a": RIGHT.T}, right, slips, 3, batch=1)
     with pytest.raises(Failure, match="^b is wrong: b cubed"):
         received = {"a": RIGHT, "b": (RIGHT + 1) ** 3}
-        same_gradients(received, right, batch=1, slips=slips)
+        same_gradients(received, right, slips, 3, batch=1)

@@ -4,7 +4,8 @@ A wrong gradient is compared with what typical mistakes give: the transpose, ano
 sign, a sum over the wrong axis, or a whole backward pass with one step done wrong.
 """
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -16,10 +17,10 @@ TOLERANCE = 1e-5  # relative to the largest entry: float32 passes, a mistake doe
 def same_gradients(
     received: Mapping,
     right: Mapping,
-    *,
+    slips: Mapping[str, Callable] | None = None,
+    *arguments,
     batch: int,
     examples: Mapping | None = None,
-    slips: Mapping | None = None,
     hints: Mapping | None = None,
 ) -> None:
     """Fail unless the gradients are right; name the first wrong one, and its mistake.
@@ -28,23 +29,37 @@ def same_gradients(
         received: name -> the student's gradient: `{"dW[2]": ..., "db[2]": ...}`.
         right: name -> the right one, in the order in which a backward pass makes them.
             A mistake spreads to those after it, so the first wrong one is where it is.
+        slips: what is wrong, in words -> the function that does it so: it gives
+            gradients by name, not of every name. One whose step does not fit the
+            shapes, a `KeyError` or a `ValueError`, is passed over.
+        arguments: what the slips are called with.
         batch: how many examples a mean runs over.
         examples: name -> `(batch, *shape)`, the gradients of the single examples, for
             those gradients that are their mean.
-        slips: what is wrong, in words -> name -> the gradient that this leads to;
-            not for every name.
         hints: how a name begins -> hints, simplest first.
     """
     for name, wanted in right.items():
-        made = (slips or {}).items()
-        own = {words: wrong[name] for words, wrong in made if name in wrong}
-        each = (examples or {}).get(name)
-        said = difference(received.get(name), wanted, batch, examples=each, slips=own)
-        if said:
+        if difference(received.get(name), wanted, batch):
+            said = difference(
+                received.get(name),
+                wanted,
+                batch,
+                examples=(examples or {}).get(name),
+                slips=_made_of(name, slips or {}, arguments),
+            )
             begins = (start for start in hints or {} if name.startswith(start))
             raise Failure(
                 f"{name} is wrong: {said}.", *(hints or {}).get(next(begins, ""), ())
             )
+
+
+def _made_of(name: str, slips: Mapping, arguments: tuple) -> dict:
+    """What each slip gives for one name, those left out that give nothing for it."""
+    found = {}
+    for words, wrong in slips.items():
+        with contextlib.suppress(KeyError, ValueError):
+            found[words] = wrong(*arguments)[name]
+    return found
 
 
 def difference(
@@ -57,7 +72,8 @@ def difference(
 ) -> str:
     """What is wrong with one gradient, in words; empty if nothing is.
 
-    Args: as for `same_gradients`, of one name.
+    Args: as for `same_gradients`, of one name; `slips`: words -> the gradient that
+        this slip gives.
     """
     if received is None:
         return "it is missing, there is None in its place"

@@ -1,5 +1,9 @@
-"""Seeded faults in a forward and a backward pass: each is found, placed and named."""
+"""Seeded faults in networks and in an epoch of descent: each is found and named.
 
+Faults of the other exercises stand in tests/mistakes/lab02_backprop.py.
+"""
+
+import linecache
 import re
 
 import keras
@@ -7,8 +11,7 @@ import numpy as np
 import pytest
 
 from cnnlab import ops
-from cnnlab.checks import _perceptron_slips
-from cnnlab.checks.perceptron import sound_backward, sound_forward
+from cnnlab.checks import lab02
 from cnnlab.teaching.check import Failure
 
 FORWARD = """
@@ -178,22 +181,25 @@ FORWARD_FAULTS = {
 
 
 def made(source: str, name: str, old: str = "", new: str = ""):
+    """The function that a patched source defines; checks can read its source."""
     assert not old or source.count(old) == 1, f"not once in the source: {old}"
-    space = {"np": np}
-    exec(source.replace(old, new) if old else source, space)
+    source = source.replace(old, new) if old else source
+    path, space = f"<answer {hash(source)}>", {"np": np}
+    linecache.cache[path] = len(source), None, source.splitlines(keepends=True), path
+    exec(compile(source, path, "exec"), space)
     return space[name]
 
 
 @pytest.mark.parametrize("source", [BACKWARD, EINSUM, LOOPS])
 def test_a_right_backward_pass_is_accepted_in_any_style(source):
-    sound_backward(made(source, "backward"))
+    lab02.backward(made(source, "backward"))
 
 
 @pytest.mark.parametrize("fault", BACKWARD_FAULTS)
 def test_a_fault_in_the_backward_pass_is_placed_and_named(fault):
     old, new, words = BACKWARD_FAULTS[fault]
     with pytest.raises(Failure) as error:
-        sound_backward(made(BACKWARD, "backward", old, new))
+        lab02.backward(made(BACKWARD, "backward", old, new))
     assert re.search(words, error.value.message), error.value.message
     assert error.value.hints
 
@@ -204,27 +210,27 @@ def test_a_fault_that_hides_on_square_layers_is_found_on_others():
         BACKWARD, "backward", "n = {}, {}, len(delta)", "n = {}, {}, len(W[1])"
     )
     with pytest.raises(Failure, match=r"dW\[3\] is wrong: it is 1.5 times as large"):
-        sound_backward(by_units)
+        lab02.backward(by_units)
 
 
 def test_forward_may_leave_the_output_in_h():
     old = "        if k < len(W):\n            h[k] = phi(a[k])"
-    sound_forward(made(FORWARD, "forward"))
-    sound_forward(made(FORWARD, "forward", old, "        h[k] = phi(a[k])"))
+    lab02.forward(made(FORWARD, "forward"))
+    lab02.forward(made(FORWARD, "forward", old, "        h[k] = phi(a[k])"))
 
 
 @pytest.mark.parametrize("fault", FORWARD_FAULTS)
 def test_a_fault_in_the_forward_pass_is_placed_and_named(fault):
     old, new, words = FORWARD_FAULTS[fault]
     with pytest.raises(Failure) as error:
-        sound_forward(made(FORWARD, "forward", old, new))
+        lab02.forward(made(FORWARD, "forward", old, new))
     assert re.search(words, error.value.message), error.value.message
     assert error.value.hints
 
 
-@pytest.mark.parametrize("phi", ["sine", "tanh", "sigmoid", "relu"])
+@pytest.mark.parametrize("phi", ["sine", "tanh", "sigmoid", "ReLU"])
 def test_the_reference_agrees_with_differences(phi):
-    net = _perceptron_slips.network((4, 3, 5, 2), 6, phi, seed=1)
+    net = lab02.network((4, 3, 5, 2), 6, phi, seed=1)
     target = net.delta
 
     def loss(name, k, value):
@@ -239,7 +245,7 @@ def test_the_reference_agrees_with_differences(phi):
             h = net.phi(a)
         return np.vdot(target, a) / len(a)  # its gradient for a: target / 6
 
-    right = _perceptron_slips.gradients(net)
+    right = lab02.gradients(net)
     for name, k, at in (("W", 1, net.W[1]), ("b", 2, net.b[2]), ("W", 3, net.W[3])):
         error = ops.gradient_check(
             lambda v, n=name, k=k: loss(n, k, v), at, right[f"d{name}[{k}]"]
@@ -250,9 +256,104 @@ def test_the_reference_agrees_with_differences(phi):
 
 
 def test_the_reference_forward_agrees_with_keras():
-    net = _perceptron_slips.network((4, 3, 2), 6, "tanh")
+    net = lab02.network((4, 3, 2), 6, "tanh")
     model = keras.Sequential([keras.layers.Dense(3, "tanh"), keras.layers.Dense(2)])
     model.build((None, 4))
     model.set_weights([net.W[1].T, net.b[1], net.W[2].T, net.b[2]])
     out = keras.ops.convert_to_numpy(model(net.h[0].astype("float32")))
     np.testing.assert_allclose(out, net.a[2], rtol=1e-4, atol=1e-5)
+
+
+SGD = """
+def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):
+    order = rng.permutation(len(x))
+    for first in range(0, len(x), batch_size):
+        batch = order[first : first + batch_size]
+        dW, db = gradients(x[batch], y[batch], W, b)
+        W = {k: W[k] - learning_rate * dW[k] for k in W}
+        b = {k: b[k] - learning_rate * db[k] for k in b}
+    return W, b
+"""
+IN_PLACE = """
+def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):
+    order = np.arange(len(x))
+    rng.shuffle(order)
+    x, y = x[order], y[order]
+    while len(x):
+        dW, db = gradients(x[:batch_size], y[:batch_size], W, b)
+        for k in dW:
+            W[k] -= learning_rate * dW[k]
+            b[k] -= learning_rate * db[k]
+        x, y = x[batch_size:], y[batch_size:]
+    return W, b
+"""
+STEP_B = "        b = {k: b[k] - learning_rate * db[k] for k in b}\n"
+STEP_W, ORDER, STOPS = (
+    "learning_rate * dW[k]",
+    "rng.permutation(len(x))",
+    "len(x), batch",
+)
+SGD_FAULTS = {
+    "bias not trained": (STEP_B, "", "step of b[1] is wrong: it is all zeros"),
+    "uphill": ("W[k] - ", "W[k] + ", "step of W[1] is wrong: its sign is wrong"),
+    "rate twice": (STEP_W, f"learning_rate * {STEP_W}", "multiplied in twice"),
+    "rate missing": (STEP_W, "dW[k]", "learning rate is missing"),
+    "divided again": (STEP_W, f"{STEP_W} / len(batch)", "divided by the number of"),
+    "last batch lost": (STOPS, "len(x) - batch_size + 1, batch", "Received: [4, 4]"),
+    "batch size ignored": ("first : first + batch_size", ":", "4, 4 and 2. Received"),
+    "one batch only": ("range(0, len(x), batch_size)", "[0]", "Received: [4]"),
+    "single examples": (f"{STOPS}_size", "len(x)", "Sizes of the batches"),
+    "labels astray": (
+        "y[batch]",
+        "y[first : first + batch_size]",
+        "labels went astray",
+    ),
+    "not shuffled": (ORDER, "np.arange(len(x))", "same order in every epoch"),
+    "one shuffle for all": (
+        ORDER,
+        "np.random.default_rng(0).permutation(len(x))",
+        "same order in every epoch",
+    ),
+    "another generator": (ORDER, "np.random.permutation(len(x))", "The same rng must"),
+    "with replacement": (ORDER, "rng.choice(len(x), len(x))", "never come"),
+    "weights of the start": (
+        "    order =",
+        "    W0, b0 = W, b\n    order =",
+        "weights of the start of the epoch",
+    ),
+    "nothing returned": ("    return W, b", "", "must return W and b. Received: None"),
+}
+
+
+def made_epoch(source: str, old: str = "", new: str = ""):
+    if "W0" in new:
+        source = source.replace("y[batch], W, b", "y[batch], W0, b0")
+    return made(source, "sgd_epoch", old, new)
+
+
+@pytest.mark.parametrize("source", [SGD, IN_PLACE])
+def test_a_right_epoch_is_accepted_in_place_or_not(source):
+    lab02.sgd_epoch(made_epoch(source))
+
+
+@pytest.mark.parametrize("fault", SGD_FAULTS)
+def test_a_fault_in_an_epoch_is_named(fault):
+    old, new, words = SGD_FAULTS[fault]
+    with pytest.raises(Failure) as error:
+        lab02.sgd_epoch(made_epoch(SGD, old, new))
+    assert words in error.value.message
+    assert error.value.hints
+
+
+def test_watching_tells_batches_and_ways():
+    run = lab02.watch_epoch(made_epoch(SGD), examples=7, batch_size=3, seed=4)
+    assert run.sizes == [3, 3, 1]
+    assert sorted(run.seen) == list(range(7)) and run.seen == run.labels
+    assert len(run.starts) == 3
+    for name, way in run.way.items():
+        np.testing.assert_allclose(way, run.expected[name])
+    still = lab02.watch_epoch(
+        lambda gradients, x, y, W, b, *_: (W, b), examples=4, batch_size=2
+    )
+    assert still.sizes == [] and not any(way.any() for way in still.way.values())
+    assert lab02.RATE == 0.25
