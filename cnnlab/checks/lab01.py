@@ -135,11 +135,19 @@ _TERMS = (
 _OUTPUT_SIZE = (
     _slips(
         {
-            "One stop is missing.": lambda n, f, s=1, p=0, d=1: (
-                _room(n, f, s, p, d) // s
-            ),
+            "The padding was counted on one side only.": (
+                lambda n, f, s=1, p=0, d=1: _room(n + p, f, s, 0, d) // s + 1
+            )
+        },
+        "There are `padding` zeros before and as many after.",
+    )
+    | _slips(
+        {
             "The + 1 was added before the division.": lambda n, f, s=1, p=0, d=1: (
                 (_room(n, f, s, p, d) + 1) // s
+            ),
+            "One stop is missing.": lambda n, f, s=1, p=0, d=1: (
+                _room(n, f, s, p, d) // s
             ),
         },
         "Count the stops on paper: the kernel starts at 0, 1, ...",
@@ -159,26 +167,18 @@ _OUTPUT_SIZE = (
     )
     | _slips(
         {
-            "Dilation 1 is no dilation: the kernel spans its own size.": (
-                lambda n, f, s=1, p=0, d=1: (n + 2 * p - f - (f - 1) * d) // s + 1
-            ),
             "The dilation has no effect.": (
                 lambda n, f, s=1, p=0, d=1: _room(n, f, s, p) // s + 1
             ),
             "The dilation is multiplied by the whole kernel.": (
                 lambda n, f, s=1, p=0, d=1: (n + 2 * p - d * f) // s + 1
             ),
+            "Dilation 1 is no dilation: the kernel spans its own size.": (
+                lambda n, f, s=1, p=0, d=1: (n + 2 * p - f - (f - 1) * d) // s + 1
+            ),
         },
         "Three entries have two gaps between them.",
         "The kernel spans dilation * (kernel_size - 1) + 1.",
-    )
-    | _slips(
-        {
-            "The padding was counted on one side only.": (
-                lambda n, f, s=1, p=0, d=1: _room(n + p, f, s, 0, d) // s + 1
-            )
-        },
-        "There are `padding` zeros before and as many after.",
     )
 )
 

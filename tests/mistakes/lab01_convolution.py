@@ -52,6 +52,37 @@ def conv1d(x, kernel, strides=1):
     return y[: n - w + 1 : strides]
 """
 
+CONV1D_LAMBDA = """
+conv1d = lambda x, kernel, strides=1: tuple(
+    sum(a * b for a, b in zip(x[i:], kernel))
+    for i in range(0, len(x) - len(kernel) + 1, strides)
+)
+"""
+
+CONV1D_FLOAT32 = """
+def conv1d(x, kernel, strides=1):
+    stops = (len(x) - len(kernel)) // strides + 1
+    out = np.zeros(stops, dtype="float32")
+    for j, k in enumerate(kernel):
+        out += (k * x[j :][: (stops - 1) * strides + 1 : strides]).astype("float32")
+    return out
+"""
+
+CONV1D_FILLED = """
+def conv1d(x, kernel, strides=1):
+    w = len(kernel)
+    x = [*x, *[0] * strides]
+    stops = range(0, len(x) - strides - w + strides, strides)
+    return np.array([np.dot(x[i : i + w], kernel) for i in stops])
+"""
+
+CONV1D_INSIDE = """
+def conv1d(x, kernel, strides=1):
+    w = len(kernel)
+    stops = range((len(x) - w) // strides + 1)
+    return np.array([np.sum(x[i : i + w * strides : strides] * kernel) for i in stops])
+"""
+
 SIZES = """
 def output_size(size, kernel_size, strides=1, padding=0, dilation=1):
     return {output}
@@ -136,6 +167,49 @@ VIEW_2D = TWO_D.format(
     windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), kernel.shape)
     return np.einsum("ijmn,mn->ij", windows, kernel)"""
 )
+
+ROWS_2D = TWO_D.format(
+    body="""
+    rows = len(x) - len(kernel) + 1
+    pairs = [range(len(kernel))] * rows
+    return np.array([
+        sum(conv1d(x[i + m].astype(float), kernel[m]) for m in pair)
+        for i, pair in enumerate(pairs)
+    ])"""
+)
+
+KERNELS_BY_ROWS = """
+F = np.float32
+ROWS = F([[0, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0, 0, 0], [1 / 9] * 9,
+          [-1, -1, -1, -1, 8, -1, -1, -1, -1], [0, -1, 0, -1, 5, -1, 0, -1, 0],
+          [-1, 0, 1, -2, 0, 2, -1, 0, 1]])
+
+def classical_kernels():
+    names = ["identity", "moved", "box_blur", "edges", "sharpen", "sobel"]
+    return {name: row.reshape(3, 3) for name, row in zip(names, ROWS)}
+"""
+
+BACK_PUT = """
+def blocks(x, k):
+    n, h, w, c = x.shape
+    h, w = h // k, w // k
+    x = x[:, : h * k, : w * k].reshape(n, h, k, w, k, c)
+    return x.transpose(0, 1, 3, 5, 2, 4).reshape(n, h, w, c, k * k)
+
+def max_pool_backward(grad, x, pool_size):
+    n, h, w, c = grad.shape
+    k, tiles = pool_size, blocks(x, pool_size)
+    shares, dx = np.zeros(tiles.shape), np.zeros(x.shape)
+    first = tiles.argmax(-1)[..., None]
+    np.put_along_axis(shares, first, grad[..., None], axis=-1)
+    shares = shares.reshape(n, h, w, c, k, k).transpose(0, 1, 4, 2, 5, 3)
+    dx[:, : h * k, : w * k] = shares.reshape(n, h * k, w * k, c)
+    return dx
+
+def average_pool_backward(grad, x, pool_size):
+    spread = np.kron(grad, np.ones((1, pool_size, pool_size, 1))) / pool_size**2
+    return np.pad(spread, [(0, a - b) for a, b in zip(x.shape, spread.shape)])
+"""
 
 SCIPY_2D = """
 from scipy import signal
@@ -377,6 +451,24 @@ VARIANTS = [
         _pool(l2="np.sqrt(np.sum(view * view, (-1, -2)))"),
     ),
     ("pool_back_tiles", "pool_backward", None, _back()),
+    ("conv1d_lambda", "conv1d", None, CONV1D_LAMBDA),
+    ("conv1d_float32", "conv1d", None, CONV1D_FLOAT32),
+    (
+        "sizes_numpy",
+        "sizes",
+        None,
+        _sizes(unseen=f"np.mod({UNSEEN.replace(' %', ',')})"),
+    ),
+    (
+        "correlate_lists",
+        "correlate2d",
+        OUT_2D,
+        OUT_2D.replace("out\n", "out.tolist()\n"),
+    ),
+    ("correlate_by_conv1d", "correlate2d", None, ROWS_2D),
+    ("kernels_by_rows", "kernels", None, KERNELS_BY_ROWS),
+    ("causal_list", "causal_conv1d", LAST_TWO, f"{LAST_TWO}.tolist()"),
+    ("pool_back_put", "pool_backward", None, BACK_PUT),
 ]
 
 MISTAKES = [
@@ -502,7 +594,8 @@ MISTAKES = [
         "sizes_library",
         "sizes",
         None,
-        _sizes(
+        "from cnnlab import arithmetic\n"
+        + _sizes(
             "arithmetic.output_size(size, kernel_size, strides=strides, "
             "padding=padding, dilation=dilation)"
         ),
@@ -526,7 +619,7 @@ MISTAKES = [
         CORRELATE.replace(
             "x[m : m + height, n", "x[kernel.shape[0] - 1 - m :, n"
         ).replace("width]", "width][:height]"),
-        "upside down",
+        "rows of the kernel are flipped",
     ),
     (
         "last_row_2d",
@@ -549,7 +642,7 @@ MISTAKES = [
         "correlate2d",
         OUT_2D,
         OUT_2D.replace("return out", "x[0, 0] += 1\n    return out"),
-        "not in place",
+        "changes what it was given",
     ),
     (
         "not_flipped",
@@ -922,5 +1015,227 @@ MISTAKES = [
         f"{TO_WINNER}\n    return dx",
         f"{TO_WINNER}\n    return ops.max_pool_backward(grad, x, pool_size)",
         ALONE,
+    ),
+    # answers that pass where arrays are squares, kernels 3×3, numbers whole
+    ("conv1d_filled", "conv1d", None, CONV1D_FILLED, "filled with zeros"),
+    (
+        "conv1d_of_ints",
+        "conv1d",
+        DOT,
+        f"int({DOT.replace(' for', ') for')}",
+        "to integers",
+    ),
+    (
+        "conv1d_like_x",
+        "conv1d",
+        "return np.array([np.dot",
+        "return np.asarray(dtype=x.dtype, a=[np.dot",
+        "to integers",
+    ),
+    ("conv1d_of_four", "conv1d", DOT, DOT.replace("len(kernel)", "4"), "for one of 3"),
+    ("conv1d_inside", "conv1d", None, CONV1D_INSIDE, "stride is inside the window"),
+    (
+        "conv1d_same",
+        "conv1d",
+        STOPS,
+        f"x = np.pad(x, len(kernel) // 2)\n    {STOPS}",
+        "nobody asked for padding",
+    ),
+    (
+        "plus_one_inside",
+        "sizes",
+        None,
+        _sizes(f"(size + 2 * padding - {SPAN} + 1) // strides"),
+        "+ 1 was added before",
+    ),
+    (
+        "size_is_float",
+        "sizes",
+        None,
+        _sizes(f"np.floor((size + 2 * padding - {SPAN}) / strides) + 1"),
+        "an integer is asked",
+    ),
+    (
+        "dilation_too_wide",
+        "sizes",
+        None,
+        _sizes(OUTPUT.replace(SPAN, "(kernel_size + (kernel_size - 1) * dilation)")),
+        "Dilation 1 is no dilation",
+    ),
+    (
+        "unseen_real_pixels",
+        "sizes",
+        None,
+        _sizes(unseen=f"max(0, {UNSEEN} - padding)"),
+        "Zeros of the padding",
+    ),
+    (
+        "unseen_no_dilation",
+        "sizes",
+        None,
+        _sizes(unseen=UNSEEN.replace(SPAN, "kernel_size")),
+        "dilation is forgotten",
+    ),
+    (
+        "bias_per_weight",
+        "sizes",
+        None,
+        _sizes(params="kernel_size**2 * channels * (filters + 1)"),
+        "not one for each of its weights",
+    ),
+    (
+        "square_2d",
+        "correlate2d",
+        OUT_2D,
+        OUT_2D.replace("return out", "return out[:, :height]"),
+        "image is no square",
+    ),
+    (
+        "int_output_2d",
+        "correlate2d",
+        OUT_2D,
+        OUT_2D.replace("return out", "return out.astype(int)"),
+        "cut to integers",
+    ),
+    (
+        "int16_2d",
+        "correlate2d",
+        CORRELATE,
+        CORRELATE.replace("float", "'int16'"),
+        "image was cut",
+    ),
+    (
+        "normalised_2d",
+        "correlate2d",
+        OUT_2D,
+        OUT_2D.replace("return out", "return out / kernel.sum()"),
+        "divided by the sum",
+    ),
+    (
+        "flipped_in_place",
+        "correlate2d",
+        FLIP,
+        "kernel[:] = kernel[::-1, ::-1].copy()\n    return correlate2d(x, kernel)",
+        "changes what it was given",
+    ),
+    (
+        "identity_ones",
+        "kernels",
+        "[[0, 0, 0], [0, 1, 0], [0, 0, 0]]",
+        "[[1, 1, 1], [1, 1, 1], [1, 1, 1]]",
+        "sums the neighbours",
+    ),
+    (
+        "blur_black",
+        "kernels",
+        "np.ones((3, 3)) / 9",
+        "np.ones((3, 3), int) // 9",
+        "black",
+    ),
+    (
+        "blur_by_side",
+        "kernels",
+        "np.ones((3, 3)) / 9",
+        "np.ones((3, 3)) / 3",
+        "nine pixels",
+    ),
+    (
+        "moved_down",
+        "kernels",
+        "[[0, 0, 0], [1, 0, 0], [0, 0, 0]]",
+        "[[0, 1, 0], [0, 0, 0], [0, 0, 0]]",
+        "image down",
+    ),
+    (
+        "layer_square",
+        "conv2d",
+        "h, w = kernel",
+        "h, w = (len(kernel),) * 2  #",
+        "axis swapped",
+    ),
+    (
+        "layer_pad_all",
+        "conv2d",
+        PAD,
+        "x = np.pad(x, padding)",
+        "none along batch and channels",
+    ),
+    (
+        "layer_early_size",
+        "conv2d",
+        "- dilation * (size - 1) - 1) //",
+        "- 2 * padding - dilation * (size - 1) - 1) //",
+        "without their border",
+    ),
+    (
+        "layer_dtype_of_x",
+        "conv2d",
+        OUT_LAYER,
+        OUT_LAYER.replace("return out", "return out.astype(x.dtype)"),
+        "cut to integers",
+    ),
+    (
+        "layer_relu",
+        "conv2d",
+        OUT_LAYER,
+        OUT_LAYER.replace("return out", "return np.maximum(out, 0)"),
+        "no activation",
+    ),
+    (
+        "layer_mean",
+        "conv2d",
+        ADD,
+        "out += seen @ kernel[m, n] / x.shape[3]",
+        "averaged",
+    ),
+    (
+        "causal_int",
+        "causal_conv1d",
+        LAST_TWO,
+        f"{LAST_TWO}.astype(int)",
+        "cut to integers",
+    ),
+    (
+        "pool_partial",
+        "pool",
+        "(n - pool_size) // strides + 1",
+        "-(-n // strides)",
+        "Incomplete windows",
+    ),
+    ("pool_l1", "pool", None, _pool(l2="np.abs(view).sum(axis=(-2, -1))"), "L1 norm"),
+    (
+        "pool_in_place",
+        "pool",
+        "window**2",
+        "np.square(window, out=window)",
+        "changes what it was given",
+    ),
+    (
+        "global_square",
+        "pool",
+        None,
+        _pool(whole="x.sum((1, 2)) / x.shape[1] ** 2"),
+        "divided by a square",
+    ),
+    (
+        "back_by_columns",
+        "pool_backward",
+        WINNER,
+        "n, m = np.unravel_index(window.T.argmax(), window.shape)",
+        "column by column",
+    ),
+    (
+        "back_value",
+        "pool_backward",
+        TO_WINNER,
+        "dx[b, top + m, left + n, c] = window.max()",
+        "keeps its own value",
+    ),
+    (
+        "back_too_small",
+        "pool_backward",
+        "dx[:, : shares.shape[1], : shares.shape[2]] = shares\n    return dx",
+        "return shares",
+        "smaller than x",
     ),
 ]
