@@ -1,7 +1,6 @@
 """Networks against published counts, the decks, and keras.applications."""
 
 import functools
-import hashlib
 from dataclasses import dataclass
 
 import keras
@@ -10,7 +9,6 @@ import pytest
 
 from cnnlab import arithmetic, blocks, models
 from cnnlab.arithmetic.graph import Table
-from cnnlab.models import imagenet
 
 
 @dataclass(frozen=True)
@@ -585,19 +583,3 @@ def test_wrong_weights_are_refused(home, place):
     (home / place / VGG16_NOTOP).write_bytes(b"not these")
     with pytest.raises(ValueError, match="does not hold the ImageNet weights"):
         load_notop()
-
-
-@pytest.mark.slow
-def test_right_weights_are_loaded(home, monkeypatch):
-    """The file of the course-data folder is used when its digest is the known one."""
-    source = keras.applications.VGG16(
-        include_top=False, weights=None, input_shape=(32, 32, 3)
-    )
-    path = home / "course" / VGG16_NOTOP
-    source.save(path)
-    digest = hashlib.md5(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(imagenet.DIGESTS, "VGG16", ("", digest))
-    kernel = load_notop().get_layer("block5_conv3").get_weights()[0]
-    np.testing.assert_array_equal(
-        kernel, source.get_layer("block5_conv3").get_weights()[0]
-    )
