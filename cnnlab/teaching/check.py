@@ -27,7 +27,8 @@ import numpy as np
 from cnnlab._notebook import in_notebook
 from cnnlab.teaching.names import forbidden_names, matching
 
-_GREEN, _RED, _BLUE, _END = "\x1b[32m", "\x1b[31m", "\x1b[34m", "\x1b[0m"
+# Marks are coloured, words are bold: so they are read on a light page and a dark one
+_GREEN, _RED, _BLUE, _BOLD, _END = (f"\x1b[{n}m" for n in (32, 31, 34, 1, 0))
 _NUMBER = re.compile(r"\d[\d.,]*")
 _READ_ONLY = "read-only"  # in what NumPy says of writing to a frozen array
 _met: Counter[tuple] = Counter()  # how often each mistake was met: hints climb
@@ -57,15 +58,19 @@ class Failure(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""
-        head = f"{self.mark} {self.word}"
-        lines = [f"{self.colour}{head}{_END}: {self.title}" if self.title else head]
+        lines = [_headline(self.colour, self.mark, self.word, self.title)]
         lines += [f"  {line}" for line in self.message.splitlines()]
         for number, hint in enumerate(self.hints[: self.shown], 1):
-            label = f"{_BLUE}Hint {number} of {len(self.hints)}{_END}"
+            label = f"{_BOLD}Hint {number} of {len(self.hints)}{_END}"
             lines.append(f"  {label}: {hint}")
         if self.shown < len(self.hints):
             lines.append("  Run this line again for the next hint.")
         return lines
+
+
+def _headline(colour: str, mark: str, word: str, title: str) -> str:
+    """A verdict by colour, symbol and word, and the sentence that it is about."""
+    return f"{colour}{mark}{_END} {_BOLD}{word}{_END}: {title}"
 
 
 class NotAttempted(Failure):
@@ -99,8 +104,10 @@ def check(function: Callable | None = None, *, forbid=(), read: str = ""):
             function(*answers)
         except Exception as error:
             raise _told(_as_failure(error, function), title, read) from None
-        tick = f"{_GREEN}✓ Correct{_END}" if in_notebook() else "✓ Correct"
-        print(f"{tick}: {title}")
+        if in_notebook():
+            print(_headline(_GREEN, "✓", "Correct", title))
+        else:
+            print(f"✓ Correct: {title}")
 
     run.forbid = tuple(forbid)
     if not inspect.signature(function).parameters:
