@@ -104,6 +104,22 @@ def _make_variables(model, x, y) -> None:
             model.compute_metrics(x[:1], y[:1], model(x[:1], training=False))
 
 
+def thaw(model: keras.Model, prefix: str = "", *, norm: bool = True) -> None:
+    """Make trainable the layers whose names begin with `prefix`, freeze all others.
+
+    Compile afterwards: until then training goes on as it was compiled.
+
+    Args:
+        model: the layers themselves, such as a trained base, not a model around it.
+        prefix: such as "block5"; every layer if it is empty.
+        norm: False keeps batch normalisation frozen, so in inference mode.
+    """
+    model.trainable = True  # of the layers' own flags it changes all or none
+    for layer in model.layers:
+        kept = not norm and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer.name.startswith(prefix) and not kept
+
+
 def gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Gradients of the mean cross-entropy, one array per trainable weight.
 

@@ -125,7 +125,9 @@ def _check_sizes(name: str, model, reference, mistakes: dict, hints: tuple) -> N
     if sizes == wanted:
         return
     said = [
-        f"So many has a network {m}." for m, n in mistakes.items() if n == sum(sizes)
+        f"So many has a network {what}."
+        for what, slip in mistakes.items()
+        if (_sizes(slip()) == sizes if callable(slip) else slip == sum(sizes))
     ]
     for layer in reference.layers:
         if layer.weights and np.prod(layer.weights[0].shape) not in sizes:
