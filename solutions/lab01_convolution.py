@@ -11,8 +11,7 @@
 #
 # At the end you can
 #
-# 1. compute a convolution by hand and in NumPy, with channels, stride, padding and
-#    dilation;
+# 1. compute a convolution in NumPy, with channels, stride, padding and dilation;
 # 2. predict the size of its output and the number of its parameters;
 # 3. say what a kernel does to a picture by looking at its numbers;
 # 4. pool a feature map, and say what the gradient does on its way back;
@@ -29,13 +28,10 @@
 # the line below it: a tick means go on, a cross says what is wrong and gives a hint; run
 # it again for the next hint.
 #
-# **One rule.** You write the convolutions yourself: with loops, slices, `einsum`,
-# matrix products, even Fourier transforms, as you like, but not by calling a function
-# that convolves (`np.convolve`, SciPy, Keras, `cnnlab.ops`).
+# **One rule.** Write the convolutions yourself: with loops, slices, `einsum`, as you like,
+# but without a function that convolves (`np.convolve`, SciPy, Keras, `cnnlab.ops`).
 
 # %%
-from timeit import repeat
-
 from cnnlab import ops, plots, train
 from cnnlab.checks import lab01 as check
 
@@ -65,14 +61,13 @@ values, seen = 256 * 256 * 3, 3 * 3 * 3
 weights = {"dense": values * values, "local": values * seen, "convolution": 3 * seen}
 ax = plots.bars(weights, xlabel="weights", horizontal=True, log=True, format="{:,.0f}")
 plots.show(ax)
-for guess in (dense, local, convolution):
-    print("You predicted:", guess or "nothing yet")
+guesses = dense, local, convolution
+print("You predicted:", *(guess or "nothing yet" for guess in guesses), sep="\n- ")
 
 # %% [markdown]
-# In float32, the dense layer takes 155 GB. These are the two advantages of a convolution:
-# **sparse connectivity** saves a factor of 7,000 here, **parameter sharing** another
-# 65,536, the number of positions. A convolution is no other kind of layer. It is a dense
-# layer in which most weights are zero, and the others are equal.
+# In float32, the dense layer takes 155 GB. **Sparse connectivity** saves a factor of 7,000
+# here, **parameter sharing** another 65,536, the number of positions. A convolution is a
+# dense layer in which most weights are zero, and the others are equal.
 #
 # ## 2. One dimension
 #
@@ -122,10 +117,9 @@ rng = np.random.default_rng(seed)
 # %% probe="conv1d" weight=1
 rng = np.random.default_rng(seed)
 cases = [(13, 3, 2), (14, 3, 2), (17, 4, 3), (11, 2, 4)]
-whole = conv1d(rng.integers(-9, 9, size=10), rng.normal(size=5), strides=3)
-[conv1d(rng.normal(size=n), rng.normal(size=w), strides=s) for n, w, s in cases] + [
-    whole
-]
+cases = [(rng.normal(size=n), w, s) for n, w, s in cases]
+cases.append((rng.integers(-9, 9, size=10), 5, 3))
+[conv1d(x, rng.normal(size=w), strides=s) for x, w, s in cases]
 
 # %% [markdown]
 # Step through the example of the slides: press *play*, or move the slider with the mouse
@@ -140,15 +134,12 @@ plots.step_through(
     len(y_deck),
     alt="Ten numbers, a window of four that moves over them, and the outputs so far.",
 )
-print("stride 1:", y_deck, "You predicted:", stride_1 or "nothing yet")
-print(
-    "stride 2:", conv1d(x_deck, k_deck, 2), "You predicted:", stride_2 or "nothing yet"
-)
+for strides, guess in ((1, stride_1), (2, stride_2)):
+    print(conv1d(x_deck, k_deck, strides), "You predicted:", guess or "nothing yet")
 
 # %% [markdown]
-# `conv1d` is linear, so it is a matrix. Its columns are what it makes of $(1, 0, 0, ...)$,
-# $(0, 1, 0, ...)$ and so on: here they are. It is the dense layer from above, with its
-# zeros and its shared weights.
+# `conv1d` is linear, so it is a matrix: the dense layer from above, with its zeros and its
+# shared weights. Its columns are what `conv1d` makes of $(1, 0, 0, ...)$, $(0, 1, 0, ...)$ ...
 
 # %% tags=["not-graded"]
 units = np.eye(10)
@@ -172,18 +163,16 @@ plots.show(axes)
 # The floor matters: a window that does not fit is left out, and the last pixels may never
 # be seen. To keep the size at stride 1, pad by $(f-1)/2$; that takes an odd $f$.
 #
-# **Predict first**, by hand: how many outputs per side, and how many values at the end of
-# the padded input does no window reach?
+# **Predict first**: the outputs per side, and the values at the end that no window reaches.
 
 # %% prediction="sizes"
 lenet = ""  # 28 values, kernel 5
-lenet_padded = ""  # the same with padding 2
+lenet_padded = ""  # the same, with padding 2
 alexnet = ""  # 227 values, kernel 11, stride 4
 alexnet_224 = ""  # 224 values, as its paper says
 resnet = ""  # 32 values, kernel 3, stride 2, padding 1
 dilated = ""  # 32 values, kernel 3, dilation 4
-lenet_weights = ""  # parameters of 6 filters 5×5 on grey images
-alexnet_weights = ""  # parameters of 96 filters 11×11 on colour images
+weights_of_lenet = ""  # parameters of 6 filters 5×5 on grey images
 
 # %% [markdown]
 # ### Exercise 2: `output_size`, `unseen` and `conv_params` (2 points)
@@ -243,7 +232,7 @@ cases = rng.integers([1, 1, 1], [12, 300, 300], size=(30, 3))
 np.array([conv_params(*map(int, case)) for case in cases])
 
 # %% tags=["not-graded"]
-cases = {  # size, kernel, stride, padding, dilation
+guesses = {  # size, kernel, stride, padding, dilation
     (28, 5, 1, 0, 1): lenet,
     (28, 5, 1, 2, 1): lenet_padded,
     (227, 11, 4, 0, 1): alexnet,
@@ -251,26 +240,14 @@ cases = {  # size, kernel, stride, padding, dilation
     (32, 3, 2, 1, 1): resnet,
     (32, 3, 1, 0, 4): dilated,
 }
-for case, guess in cases.items():
+for case, guess in guesses.items():
     got = f"{output_size(*case)} outputs, {unseen(*case)} unseen"
     print(f"{case}: {got}. You predicted: {guess or 'nothing yet'}")
-for case, guess in (((5, 1, 6), lenet_weights), ((11, 3, 96), alexnet_weights)):
-    print(f"{case}: {conv_params(*case)}. You predicted: {guess or 'nothing yet'}")
-
-# %% tags=["not-graded"]
-sizes = np.arange(3, 25)
-outputs = {f"stride {s}": [output_size(int(n), 3, s) for n in sizes] for s in (1, 2, 3)}
-look = {
-    "xlabel": "input size (pixels)",
-    "ylabel": "output size",
-    "title": "Kernel of 3",
-}
-plots.show(plots.points(sizes, outputs, **look))
+print(conv_params(5, 1, 6), "You predicted:", weights_of_lenet or "nothing yet")
 
 # %% [markdown]
-# Strides make stairs: on a step, there are pixels that no window reaches.
-# AlexNet's paper says 224, and its own output of 55 needs 227. Three pixels, and everybody
-# who rebuilds the network stumbles over them.
+# AlexNet's paper says 224, and its own output of 55 needs 227: three pixels over which
+# everybody stumbles who rebuilds the network.
 #
 # ## 4. Two dimensions
 #
@@ -279,14 +256,13 @@ plots.show(plots.points(sizes, outputs, **look))
 # $$\text{cross-correlation:}\quad (x \star k)_{ij} = \sum_{m,n} x_{i+m,\,j+n}\,k_{mn}
 # \qquad\qquad \text{convolution:}\quad (x * k)_{ij} = \sum_{m,n} x_{i-m,\,j-n}\,k_{mn}$$
 #
-# The second is the one of mathematics and signal processing: the kernel is **flipped**, in
-# both directions. The first is what every "convolution layer" ever trained computes: the
-# weights are learned, and nobody minds if they are learned flipped.
+# Mathematics and signal processing mean the second: the kernel is **flipped**, in both
+# directions. Every "convolution layer" ever trained computes the first: its weights are
+# learned, and nobody minds if they are learned flipped.
 #
 # ### Exercise 3: `correlate2d` and `convolve2d` (3 points)
 #
-# Both give only what can be computed without padding: $(H - h + 1) \times (W - w + 1)$
-# numbers. The images may be bytes (`uint8`), the kernel may be negative.
+# Without padding. The images may be bytes (`uint8`), the kernel may be negative.
 
 
 # %% exercise="correlate2d" points=3 forbid=["np.convolve", "np.correlate", "scipy", "keras", "tensorflow", "cnnlab"]
@@ -346,8 +322,8 @@ cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 [convolve2d(rng.normal(size=n), rng.normal(size=k)) for n, k in cases]
 
 # %% [markdown]
-# The slides' example in two dimensions. Its kernel is the same after half a turn: with it,
-# nobody would ever notice a flip.
+# The slides' example in two dimensions. Its kernel is the same after half a turn: nobody
+# would notice a flip. Below it, an impulse and a kernel that is not symmetric.
 
 # %% tags=["not-graded"]
 rows = ("11100", "01110", "00111", "00110", "01100")
@@ -359,9 +335,6 @@ plots.step_through(
     y_cross.size,
     alt="An image of zeros and ones, a 3 by 3 window that moves over it, and the outputs.",
 )
-
-# %% [markdown]
-# An impulse tells the two operations apart, as soon as a kernel is not symmetric:
 
 # %% tags=["not-graded"]
 impulse = np.pad([[1]], 2)
@@ -443,14 +416,14 @@ panels = {
 }
 axes = plots.maps(panels, title="Kernels on china.jpg (scikit-learn)", label="output")
 plots.show(axes)
-for guess in (edges_in_the_sky, sobel_positive, sobel_blind):
-    print("You predicted:", guess or "nothing yet")
+guesses = edges_in_the_sky, sobel_positive, sobel_blind
+print("You predicted:", *(guess or "nothing yet" for guess in guesses), sep="\n- ")
 
 # %% [markdown]
 # `edges` is 0 on the sky: its numbers sum to 0. `sobel` is positive where it grows
 # brighter from left to right, so the two sides of a pillar have opposite signs, and it
-# does not see horizontal edges; its transpose does. `sharpen` leaves the range from 0 to
-# 1; what is outside is cut off here.
+# does not see horizontal edges; its transpose does. (To fit one scale, `edges` is divided
+# by 8, `sobel` by 4; what `sharpen` puts outside 0 to 1 is cut off.)
 #
 # ## 6. A convolution layer
 #
@@ -465,18 +438,15 @@ for guess in (edges_in_the_sky, sobel_positive, sobel_blind):
 
 # %% folded="How stride, padding and dilation move the window" tags=["not-graded"]
 x_small = np.arange(1, 26).reshape(5, 5) % 7
-settings = {
-    "stride 2": {"strides": 2},
-    "padding 1": {"padding": 1},
-    "dilation 2": {"dilation": 2},
-    "stride 2 and padding 1": {"strides": 2, "padding": 1},
-}
-axes = plots.panels((2, 2), size=(10, 7.6))
-for ax, (name, moves) in zip(axes.flat, settings.items(), strict=True):
-    named = {k.replace("dilation", "dilation_rate"): v for k, v in moves.items()}
-    y = ops.correlate(x_small, k_cross, **named)
-    look = {"step": min(1, y.size - 1), "title": f"{name}: {y.shape[0]}×{y.shape[1]}"}
-    plots.sliding_window(x_small, k_cross, y, ax=ax, **look, **moves)
+settings = ((2, 0, 1), (1, 1, 1), (1, 0, 2), (2, 1, 1))
+axes = plots.panels((2, 2), size=(11, 7))
+for ax, (s, p, d) in zip(axes.flat, settings, strict=True):
+    y = ops.correlate(x_small, k_cross, strides=s, padding=p, dilation_rate=d)
+    title = f"stride {s}, padding {p}, dilation {d}: {y.shape[0]}×{y.shape[1]}"
+    look = {"step": min(1, y.size - 1), "title": title, "ax": ax}
+    moves = {"strides": s, "padding": p, "dilation": d}
+    plots.sliding_window(x_small, k_cross, y, **look, **moves)
+    ax.set(xlim=(-0.6, 12.6), ylim=(6.6, -1.2))  # cells of one size
 plots.show(axes, alt="A 3 by 3 kernel on a 5 by 5 image, in four ways.")
 
 # %% [markdown]
@@ -524,12 +494,9 @@ check.conv2d_moves(conv2d)
 
 # %% probe="conv2d" weight=1
 rng = np.random.default_rng(seed)
-grey, k = (
-    rng.integers(0, 9, (2, 4, 6, 1)).astype("uint8"),
-    rng.normal(size=(1, 4, 1, 3)),
-)
+grey = rng.integers(0, 9, (2, 4, 6, 1)).astype("uint8"), rng.normal(size=(1, 4, 1, 3))
 case = rng.normal(size=(3, 7, 5, 2)), rng.normal(size=(3, 2, 2, 4)), rng.normal(size=4)
-[conv2d(*case), conv2d(grey, k, rng.normal(size=3))]
+[conv2d(*case), conv2d(*grey, rng.normal(size=3))]
 
 # %% probe="conv2d" weight=3
 rng = np.random.default_rng(seed)
@@ -555,15 +522,12 @@ for strides, dilation in ((1, 1), (2, 1), (1, 2)):
     layer = keras.layers.Conv2D(8, 3, bias_initializer="normal", **moves)
     theirs = keras.ops.convert_to_numpy(layer(x_try))
     ours = conv2d(x_try, *layer.get_weights(), strides, 0, dilation)
-    print(
-        f"{moves}: {theirs.shape}, differs by at most {np.abs(ours - theirs).max():.0e}"
-    )
+    print(f"{moves}: differs by at most {np.abs(ours - theirs).max():.0e}")
 print("parameters:", layer.count_params(), "By formula:", conv_params(3, 3, 8))
 
 # %% [markdown]
-# (`padding="same"` in Keras adds as many zeros as give $\lceil n / s \rceil$ outputs; where
-# that is an odd number, the odd one comes *after*. So `strides=2, padding="same"` on 32
-# pixels is not `padding=1`: the size is the same, the windows are one pixel off.)
+# (`padding="same"` in Keras gives $\lceil n / s \rceil$ outputs, with an odd zero *after*: on
+# 32 pixels with stride 2 it has the size of `padding=1`, with windows one pixel off.)
 #
 # Channels at work: four filters on the colour photo. The first takes the mean of the three
 # colours, the second red less green, the others look for edges in all colours at once.
@@ -585,9 +549,8 @@ plots.show(axes)
 #
 # ## 7. Time: causal convolution
 #
-# In a series, a convolution is **causal** if no output depends on the future: $y_t$ sees
-# $x_t$ and what came before. The output is as long as the input, so the zeros stand in
-# front, all of them. With dilation $d$:
+# In a series, a convolution is **causal** if $y_t$ sees $x_t$ and what came before, not the
+# future. The output is as long as the input, so all zeros stand in front. With dilation $d$:
 #
 # $$y_t = \sum_{j=0}^{w-1} k_j \; x_{t - (w-1-j)\,d} \qquad (x_t = 0 \text{ for } t < 0)$$
 #
@@ -628,14 +591,11 @@ cases = [(12, 3, 1), (15, 2, 4), (20, 4, 3), (5, 3, 2), (4, 3, 5)]
 # Something happens at $t = 20$. Who knows of it before?
 
 # %% tags=["not-graded"]
-event, mean = np.zeros(40), np.ones(4) / 4
-event[20] = 1
-outputs = {
-    'padding="same"': conv1d(np.pad(event, (1, 2)), mean),
-    "causal": causal_conv1d(event, mean),
-    "causal, dilation 4": causal_conv1d(event, mean, dilation=4),
-}
-title = "A mean of 4 values around an event"
+event, mean = np.eye(40)[20], np.ones(4) / 4
+outputs = {'padding="same"': conv1d(np.pad(event, (1, 2)), mean)}
+outputs["causal"] = causal_conv1d(event, mean)
+outputs["causal, dilation 4"] = causal_conv1d(event, mean, dilation=4)
+title = "The mean of 4 values, around an event"
 axes = plots.panels((3, 1), title=title, size=(8, 5), sharex=True, sharey=True)
 for ax, (name, y) in zip(axes.flat, outputs.items(), strict=True):
     plots.points(range(40), {name: y}, xlabel="time", ylabel="output", ax=ax)
@@ -649,9 +609,8 @@ plots.show(axes)
 #
 # A window again, but nothing to learn: of each window the **maximum**, the **average**, or
 # the **L2 norm** $\sqrt{\sum x^2}$ is kept, for each channel by itself. The stride is
-# usually the size of the window, so that windows do not overlap. **Global** average pooling
-# has one window as large as the map, and leaves one number per channel. All layers that
-# follow have less to compute.
+# usually the size of the window. **Global** average pooling has one window as large as the
+# map, and leaves one number per channel. All layers that follow have less to compute.
 #
 # ### Exercise 7: `pool` and `global_average_pool` (2 points)
 
@@ -671,19 +630,13 @@ def pool(x, pool_size, strides=None, kind="max"):
     """
     ### BEGIN SOLUTION
     strides = strides or pool_size
-    height, width = ((n - pool_size) // strides + 1 for n in x.shape[1:3])
-    out = np.zeros((len(x), height, width, x.shape[3]))
-    for i in range(height):
-        for j in range(width):
-            top, left = i * strides, j * strides
-            window = x[:, top : top + pool_size, left : left + pool_size]
-            if kind == "max":
-                out[:, i, j] = window.max(axis=(1, 2))
-            elif kind == "average":
-                out[:, i, j] = window.mean(axis=(1, 2))
-            else:
-                out[:, i, j] = np.sqrt((window**2).sum(axis=(1, 2)))
-    return out
+    windows = np.lib.stride_tricks.sliding_window_view(x, [pool_size] * 2, axis=(1, 2))
+    windows = windows[:, ::strides, ::strides]
+    if kind == "max":
+        return windows.max(axis=(-2, -1))
+    if kind == "average":
+        return windows.mean(axis=(-2, -1))
+    return np.sqrt((windows**2).sum(axis=(-2, -1)))
     ### END SOLUTION
 
 
@@ -708,24 +661,21 @@ kinds = ("max", "average", "l2")
 {k: np.concatenate([np.ravel(pool(*case, k)) for case in cases]) for k in kinds}
 
 # %% probe="pool" weight=1
-rng = np.random.default_rng(seed)
-global_average_pool(rng.normal(size=(3, 5, 8, 4)))
+global_average_pool(np.random.default_rng(seed).normal(size=(3, 5, 8, 4)))
 
 # %% tags=["not-graded"]
 outlines = np.abs(across)[np.newaxis, ..., np.newaxis]
 panels = {"|sobel|": outlines[0, ..., 0]}
-for kind, name in (("max", "max"), ("average", "average"), ("l2", "l2 / 4")):
-    panels[f"{name}, 4×4"] = pool(outlines, 4, kind=kind)[0, ..., 0]
-panels["l2 / 4, 4×4"] = panels["l2 / 4, 4×4"] / 4
+for kind, divisor in (("max", 1), ("average", 1), ("l2", 4)):  # 4: to fit one scale
+    name = f"{kind} 4×4" + f", divided by {divisor}" * (divisor > 1)
+    panels[name] = pool(outlines, 4, kind=kind)[0, ..., 0] / divisor
 axes = plots.maps(panels, title="Vertical edges of china.jpg, pooled", label="|sobel|")
 plots.show(axes)
 
 # %% [markdown]
-# A 4×4 pooling leaves a sixteenth of the numbers, a quarter of each side. The maximum keeps
-# thin edges, the average dilutes them.
-#
-# Is pooling perhaps a convolution? Both are functions of yours now. Before you answer, try
-# in a cell of your own to make `conv2d` give what `pool` gives.
+# A 4×4 pooling leaves a sixteenth of the numbers. The maximum keeps thin edges, the average
+# dilutes them. Is pooling perhaps a convolution? Try, in a cell of your own, to make your
+# `conv2d` give what your `pool` gives.
 
 # %% [markdown] question="pooling_as_convolution" title="Is pooling a convolution?" points=1
 # Can average pooling 2×2 with stride 2 be written as a convolution? If so, with which
@@ -735,11 +685,10 @@ plots.show(axes)
 # ### BEGIN SOLUTION
 # *1 point.* Half a point: average pooling is a convolution with stride 2 and kernel 2×2
 # of entries 1/4, one channel at a time: a depthwise convolution, or a full one whose
-# kernel is 1/4 for equal input and output channel and 0 otherwise; fixed, not learned.
-# Half a point: max pooling is not, because every convolution (without bias) is linear
-# and the maximum is not: for instance max(1, 0) + max(-1, 0) = 1, but max(0, 0) = 0; any
-# counterexample to additivity or to f(-a) = -f(a) will do. "Max has no weights" alone
-# earns nothing.
+# kernel is 1/4 for equal input and output channel and 0 otherwise. Half a point: max
+# pooling is not, because every convolution (without bias) is linear and the maximum is
+# not: for instance max(1, 0) + max(-1, 0) = 1, but max(0, 0) = 0; any counterexample to
+# additivity or to f(-a) = -f(a) will do. "Max has no weights" alone earns nothing.
 # ### END SOLUTION
 
 # %% [markdown]
@@ -818,13 +767,10 @@ xs = [np.ones(n, int) for n, _ in cases]
 
 # %% tags=["not-graded"]
 noisy = np.random.default_rng(3).integers(0, 10, (1, 4, 6, 1))
-back = np.array([[1.0, 2, 3], [4, 5, 6]])[np.newaxis, ..., np.newaxis]
-panels = {
-    "input": noisy,
-    "came back": back,
-    "to the input, max": max_pool_backward(back, noisy, 2),
-    "to the input, average": average_pool_backward(back, noisy, 2),
-}
+back = np.arange(1.0, 7).reshape(1, 2, 3, 1)
+panels = {"input": noisy, "came back": back}
+panels["to the input, max"] = max_pool_backward(back, noisy, 2)
+panels["to the input, average"] = average_pool_backward(back, noisy, 2)
 panels = {name: array[0, ..., 0] for name, array in panels.items()}
 axes = plots.numbers(panels, title="Pooling 2×2 on the way back")
 for ax in axes[[0, 2, 3]]:  # the windows
@@ -840,12 +786,9 @@ plots.show(axes)
 # - **equivariant** if $f(Tx) = T f(x)$: what moves in the input moves in the output;
 # - **invariant** if $f(Tx) = f(x)$: the output does not notice.
 #
-# They are not the same: a network that finds things needs the first, one that only names
-# them the second.
-#
-# To measure it, two windows are cut out of one photograph, the second $d$ pixels further
-# to the left; so the picture moves to the right by $d$, and new pixels come in, as with
-# a camera.
+# A network that finds things needs the first, one that only names them the second. To
+# measure both, two windows are cut out of one photograph, the second $d$ pixels further
+# to the left: the picture moves to the right by $d$, and new pixels come in.
 #
 # **Predict first.** For which $d$ is the error of a convolution with stride 2 zero? Of
 # max pooling 2×2? What is more invariant: max pooling 2×2, 8×8, or a global average?
@@ -886,33 +829,29 @@ def moved_along(f, d, factor):
     return relative(moved[:, :, shift:][:, :, :width], still[:, :, :width])
 
 
-shifts, invariance, equivariance = range(9), {}, {}
+shifts, errors = (
+    range(9),
+    {"Equivariant? f(Tx), T f(x)": {}, "Invariant? f(Tx), f(x)": {}},
+)
+axes = plots.panels(2, titles=list(errors), title="china.jpg, moved", size=(12, 4))
+equivariance, invariance = errors.values()
 for name, (f, factor) in layers.items():
     invariance[name] = [relative(f(cut(d)), f(cut(0))) for d in shifts]
     if name != "global average":  # it has no positions left
         equivariance[name] = [moved_along(f, d, factor) for d in shifts]
-titles = ["Equivariant? f(Tx) against T f(x)", "Invariant? f(Tx) against f(x)"]
-axes = plots.panels(
-    2, titles=titles, title="china.jpg, moved to the right", size=(12, 4)
-)
-for ax, errors in zip(axes, (equivariance, invariance), strict=True):
-    plots.lines(
-        shifts, errors, xlabel="shift d (pixels)", ylabel="relative error", ax=ax
-    )
+for ax, values in zip(axes, errors.values(), strict=True):
+    plots.lines(shifts, values, xlabel="shift d", ylabel="relative error", ax=ax)
 axes[0].get_legend().remove()  # the same names stand beside the other panel
 plots.show(axes)
-for guess in (stride_2_exact, max_pool_exact, most_invariant):
-    print("You predicted:", guess or "nothing yet")
+guesses = stride_2_exact, max_pool_exact, most_invariant
+print("You predicted:", *(guess or "nothing yet" for guess in guesses), sep="\n- ")
 
 # %% [markdown]
 # A convolution with stride 1 is equivariant, exactly. With stride 2, and with pooling 2×2,
-# even shifts are fine and odd ones are not (0.17 and 0.15 at $d = 1$): the windows cut the
-# picture differently. Pooling 8×8 is exact at 0 and 8 only.
-#
-# Invariance comes by degrees. A shift of one pixel changes the convolution's output by
-# 17 %, max pooling 2×2 by 15 %, 8×8 by 6 %, the global average by 1 %, and that is only
-# what entered the picture on one side and left it on the other. Pooling makes a network
-# invariant to shifts that are small against the window, roughly.
+# even shifts are fine and odd ones are not: the windows cut the picture differently.
+# Pooling 8×8 is exact at 0 and 8 only. Invariance comes by degrees. A shift of one pixel
+# changes the convolution's output by 17 %, max pooling 2×2 by 15 %, 8×8 by 6 %, the global
+# average by 1 %, and that is only what entered on one side and left on the other.
 
 # %% [markdown] question="equivariance" title="What moves along, what stays" points=1
 # A network has convolutions with padding, two max poolings, a global average at its end,
@@ -931,97 +870,30 @@ for guess in (stride_2_exact, max_pool_exact, most_invariant):
 # ### END SOLUTION
 
 # %% [markdown]
-# ## 11. What it costs
+# ## Go further (not graded)
 #
-# The same convolution, 3 channels to 8, 3×3, stride 1, computed in four ways: six Python
-# loops over single numbers; your `conv2d`; `cnnlab.ops`, NumPy in matrix products, row
-# of the kernel by row; and Keras.
-#
-# **Predict first.** How many times faster than the loops is Keras on 128×128 pixels? And
-# on 8×8?
-
-# %% prediction="speed"
-faster_on_128 = ""  # how many times?
-faster_on_8 = ""  # how many times?
-
-
-# %% tags=["not-graded"]
-def six_loops(image, kernel):
-    """One image and a kernel, as nested lists: one multiplication at a time."""
-    h, w, channels, filters = np.shape(kernel)
-    rows, columns = len(image) - h + 1, len(image[0]) - w + 1
-    out = [[[0.0] * filters for _ in range(columns)] for _ in range(rows)]
-    for i, j, f in np.ndindex(rows, columns, filters):
-        for m, n, c in np.ndindex(h, w, channels):
-            out[i][j][f] += image[i + m][j + n][c] * kernel[m][n][c][f]
-    return out
-
-
-# %% folded="One convolution in four ways, timed" tags=["not-graded"]
-sides = train.budget(smoke=(8, 16), cpu=(8, 16, 32, 64, 128), gpu=(8, 16, 32, 64, 128))
-rng, times = np.random.default_rng(0), {}
-k = rng.normal(size=(3, 3, 3, 8)).astype("float32")
-for side in sides:
-    x = rng.normal(size=(1, side, side, 3)).astype("float32")
-    lists, tensors = (x[0].tolist(), k.tolist()), list(map(keras.ops.array, (x, k)))
-    runs = {
-        "six loops": lambda of=lists: six_loops(*of),
-        "your conv2d": lambda x=x: conv2d(x, k, np.zeros(8, "float32")),
-        "cnnlab.ops": lambda x=x: ops.conv(x, k),
-        "Keras": lambda of=tensors: keras.ops.convert_to_numpy(keras.ops.conv(*of)),
-    }
-    for name, run in runs.items():  # the shortest: the first run may have to compile
-        seconds = repeat(run, number=1, repeat=2 if name == "six loops" else 9)
-        times.setdefault(name, []).append(1000 * min(seconds))
-title = f"One convolution on {keras.backend.backend()}, {train.device()}"
-look = {"xlabel": "side of the image (pixels)", "ylabel": "time for one image (ms)"}
-plots.show(plots.lines(sides, times, log="xy", title=title, **look))
-faster = np.array(times["six loops"]) / times["Keras"]
-for side, factor, guess in (
-    (sides[-1], faster[-1], faster_on_128),
-    (8, faster[0], faster_on_8),
-):
-    said = f"{side}×{side}: Keras is {factor:,.0f} times faster than six loops."
-    print(said, "You predicted:", guess or "nothing yet")
-
-# %% [markdown]
-# On two cores of a server, with TensorFlow, 128×128 pixels took 1.2 s in six loops, 0.8 ms
-# in our `conv2d`, 0.5 ms in `cnnlab.ops` and in Keras: some thousand times faster, for the
-# same 3.4 million multiplications. One loop over the kernel's entries, each of them a
-# matrix product over all pixels, is all that NumPy needs. On 8×8 pixels Keras (0.17 ms) is
-# *slower* than NumPy (0.06 ms), and about ten times faster than the loops: there it is the
-# calling that costs. That is why networks are fed with batches.
-#
-# ## Go further
-#
-# Not graded. Take what interests you:
-#
-# - **1×1.** Show that a 1×1 convolution is a dense layer, applied to each pixel.
-# - **im2col.** Copy all windows into one matrix, and write `conv2d` as a single matrix
-#   product. How much faster is it, and how much memory does it take?
+# - **Six loops.** Write `conv2d` for nested lists, one multiplication at a time, and time
+#   it, your `conv2d` and `keras.ops.conv`. On a CPU, 3 channels to 8, 3×3: 1.5 to 2.6 s,
+#   0.9 ms and 0.2 ms for 128×128 pixels; 1.3, 0.05 and 0.09 ms for 8×8, where it is the
+#   calling that costs. That is why networks are fed with batches.
 # - **Fourier.** `convolve2d` by `np.fft.rfft2`: for which kernel sizes does it pay?
-# - **Separable kernels.** `sobel` is a column (1, 2, 1) times a row (-1, 0, 1). Convolve
-#   with one after the other: how many multiplications does that save? Which of the six
-#   kernels can be split like this? (Look at the rank of their matrices.)
+# - **Separable kernels.** `sobel` is a column (1, 2, 1) times a row (-1, 0, 1). How many
+#   multiplications does that save? Which others can be split? (Look at their ranks.)
 # - **Backwards.** Write the gradient of `conv2d` for its input and its kernel, and compare
 #   with differences $(f(x + h) - f(x - h)) / 2h$. Lab 2 explains what they are for.
 #
 # <details><summary>What the slides say differently</summary>
 #
-# - Deck 002, 1-D example: it speaks of "a stride of 2" and "a 5-element vector", and shows
-#   the 7 numbers of stride 1.
-# - Deck 000 leaves the floor out of the output size. Deck 002's $H - h + 1$, for
-#   convolution and for pooling, is the size for stride 1. Decks 000 and 004 give AlexNet
-#   224 pixels. Deck 003 counts 10 · 10 · 100 = 10k parameters for 100 filters 10×10: right
-#   for one channel and no bias; on colour images they are 30,100.
+# - Deck 002's 1-D example speaks of "a stride of 2" and "a 5-element vector", and shows the
+#   7 numbers of stride 1. It calls the layer affine, without the bias that makes it so.
+# - Deck 000 leaves the floor out of the output size; deck 002's $H - h + 1$ is for stride 1.
+#   Decks 000 and 004 give AlexNet 224 pixels. Deck 003's 10k parameters for 100 filters
+#   10×10 are right for one channel and no bias; on colour images they are 30,100.
 # - Deck 003 (equation 5) has the true convolution, decks 001 and 002 cross-correlation,
 #   under one name and one star; deck 001 swaps $n$ and $m$ on one side.
-# - Deck 002 calls the layer affine, and writes it without the bias that makes it so.
 # - Deck 003 says that average pooling takes the maximum. Where deck 002 says that pooling
-#   reduces the efficiency, read: the cost. Deck 001's "divide by 4", for pooling 2×2, is
-#   the area.
-# - Deck 002's slide with the top edges shows equivariance, and calls it "invariance par
-#   translation"; where it says that pooling produces translation invariance, read: for
-#   shifts that are small against the window, roughly.
+#   reduces the efficiency, read: the cost. Deck 001's "divide by 4", for 2×2, is the area.
+# - Deck 002 calls equivariance "invariance par translation", and says that pooling makes
+#   invariant to translation: roughly, for shifts that are small against the window.
 #
 # </details>

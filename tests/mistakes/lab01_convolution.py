@@ -363,6 +363,19 @@ def _pool(**parts):
     return POOL.format(**(PARTS | parts))
 
 
+POOL_PARTIAL = """
+def pool(x, pool_size, strides=None, kind="max"):
+    k, s = pool_size, strides or pool_size
+    starts = [range(0, n, s) for n in x.shape[1:3]]
+    how = {"max": np.max, "average": np.mean, "l2": np.linalg.norm}[kind]
+    rows, columns = starts
+    return np.array([[[[how(image[i : i + k, j : j + k, c].ravel())
+        for c in range(x.shape[3])] for j in columns] for i in rows] for image in x])
+
+def global_average_pool(x):
+    return x.mean(axis=(1, 2))
+"""
+
 ZERO_START = """np.array([[[[max([0, *view[b, i, j, c].ravel()])
         for c in range(x.shape[3])] for j in range(view.shape[2])]
         for i in range(view.shape[1])] for b in range(len(x))])"""
@@ -1195,19 +1208,13 @@ MISTAKES = [
         f"{LAST_TWO}.astype(int)",
         "cut to integers",
     ),
-    (
-        "pool_partial",
-        "pool",
-        "(n - pool_size) // strides + 1",
-        "-(-n // strides)",
-        "Incomplete windows",
-    ),
+    ("pool_partial", "pool", None, POOL_PARTIAL, "Incomplete windows"),
     ("pool_l1", "pool", None, _pool(l2="np.abs(view).sum(axis=(-2, -1))"), "L1 norm"),
     (
         "pool_in_place",
         "pool",
-        "window**2",
-        "np.square(window, out=window)",
+        "np.sqrt((windows**2)",
+        "np.sqrt(np.square(x, out=x)[:0].sum() + (windows)",
         "changes what it was given",
     ),
     (
