@@ -71,12 +71,18 @@ def check(notebook):
     from cnnlab.teaching.selfcheck import run_checks
 
     with _plain_errors(), Progress() as progress:
-        rows = run_checks(notebook, progress.tell)
-    screen.table(["exercise", "visible check", "what it said"], rows)
-    passed = sum(verdict == "passed" for _, verdict, _ in rows)
-    click.echo(f"{passed} of {len(rows)} visible checks pass.")
-    click.echo("No points come from them: the grader asks questions of its own.")
-    sys.exit(int(passed < len(rows)))
+        found = run_checks(notebook, progress.tell)
+    screen.table(["exercise", "visible check", "what it said"], found.rows)
+    for note in found.notes:
+        click.echo(f"  {note}")
+    passed = sum(verdict == "passed" for _, verdict, _ in found.rows)
+    of_points = f" (exercises of {found.points:g} of {found.most:g} points)"
+    click.echo(
+        f"{passed} of {len(found.rows)} visible checks pass"
+        f"{of_points if found.most else ''}. Whether that is all is judged later: the "
+        "grader asks on other data, and a person reads what you wrote."
+    )
+    sys.exit(int(passed < len(found.rows)))
 
 
 @main.command()

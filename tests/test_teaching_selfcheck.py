@@ -35,7 +35,7 @@ def rows(tmp_path):
         nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
         (tmp_path / "beside.txt").touch()
         tell = (lambda text: None) if told is None else told.append
-        return selfcheck.run_checks(path, tell)
+        return selfcheck.run_checks(path, tell).rows
 
     return rows
 
@@ -94,3 +94,72 @@ def test_what_is_no_notebook_is_a_plain_error(tmp_path, content):
     path.write_text(content, encoding="latin-1")
     with pytest.raises(ValueError, match=r"mine\.ipynb: "):
         selfcheck.run_checks(path)
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """Findings about a notebook of a lab whose two checks are known."""
+    lines = {"check.one(one)": {"one"}, "check.two(one, two)": {"one", "two"}}
+    monkeypatch.setattr(selfcheck, "check_lines", lambda module: lines)
+
+    def lab(*cells):
+        first = """
+class check:
+    def one(one): assert one == 1
+    def two(one, two): assert one + two == 3
+"""
+        answers = [cell("one = 1", "exercise", "first")]
+        answers += [cell("two = 2", "exercise", "second")]
+        for answer, points in zip(answers, (2, 3), strict=True):
+            answer.metadata["cnnlab"]["points"] = points
+        notebook = nbformat.v4.new_notebook(cells=[cell(first), *answers, *cells])
+        notebook.metadata["cnnlab"] = {"lab": "lab99_made"}
+        path = tmp_path / "mine.ipynb"
+        nbformat.write(notebook, path)
+        return selfcheck.run_checks(path)
+
+    return lab
+
+
+def test_deleted_and_edited_checks_are_put_back(lab):
+    found = lab(cell("check.one(one) or True", "check", "first"))
+    assert found.rows == [("first", "passed", ""), ("second", "passed", "")]
+    assert sorted(note.split(" was ")[0] for note in found.notes) == [
+        "check.one(one)",
+        "check.two(one, two)",
+    ]
+    assert (found.points, found.most) == (5, 5)
+
+
+def test_checks_that_are_there_stay_where_they_are(lab):
+    own = cell("check.one(one)", "check", "first")
+    found = lab(cell("one = 7"), own, cell("check.two(one, two)", "check", "second"))
+    assert [verdict for _, verdict, _ in found.rows] == ["failed", "failed"]
+    assert found.notes == [] and found.points == 0
+
+
+def test_what_is_left_blank_is_listed(lab):
+    markdown = nbformat.v4.new_markdown_cell
+    prompt, answer = markdown("### Question 1: Why? (1 point)"), markdown("")
+    answer.source = selfcheck.EMPTY_ANSWER
+    prompt.metadata["cnnlab"] = {"kind": "prompt", "name": "why"}
+    answer.metadata["cnnlab"] = {"kind": "question", "name": "why"}
+    guess = cell('faster = ""  # which?', "prediction", "faster")
+    notes = lab(prompt, answer, guess).notes
+    assert "Question 1: Why? (1 point): no answer yet" in notes
+    assert any("prediction 'faster' is empty" in note for note in notes)
+    answer.source, guess.source = "Because.", 'faster = "LeNet"'
+    assert not any(
+        "Why" in n or "faster" in n for n in lab(prompt, answer, guess).notes
+    )
+
+
+def test_an_answer_with_a_syntax_error_is_said_at_its_check(rows):
+    found = rows(cell("def f(:", "exercise", "f"), cell("check.f(f)", "check", "f"))
+    assert found[0][1] == "failed" and "SyntaxError" in found[0][2]
+
+
+def test_the_lines_of_a_lab_are_read_from_its_checks():
+    lines = selfcheck.check_lines("lab01")
+    assert lines["check.conv1d(conv1d)"] == {"conv1d"}
+    assert selfcheck.check_lines("../lab01") == selfcheck.check_lines("lab00") == {}

@@ -9,6 +9,7 @@ from cnnlab.teaching.names import flow
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}\n?", re.M | re.S)
 COMPARE_RULES = ("close", "equal", "accuracy", "at_least")
+EMPTY_ANSWER = "*Your answer here.*"  # of a written question, in a student notebook
 NOT_GRADED = "not-graded"  # the tag of given code that earns no points
 _NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 _SECRETS = ("x_secret", "y_secret")

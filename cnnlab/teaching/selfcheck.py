@@ -4,50 +4,75 @@ The notebook runs in a Jupyter kernel of its own. Nothing is boxed: it is the st
 own code on the student's own machine. No points come from here.
 """
 
+import ast
 import logging
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnlab.teaching.check import Failure, NotAttempted
+from cnnlab.teaching.names import defined_names
+from cnnlab.teaching.rules import EMPTY_ANSWER
 
 CELL_SECONDS = 600
 _LOG = logging.getLogger(__name__)
 _LOG.setLevel(logging.CRITICAL)  # what goes wrong is said in the rows
 _AS_GRADED = {"CNNLAB_BUDGET": "smoke", "CNNLAB_OFFLINE": "1"}
+_EMPTY = re.compile(r"^\w+ = [\"']{2}", re.MULTILINE)
 INTERRUPTED, DEAD = "KeyboardInterrupt", "DeadKernel"  # names of what stops a cell
 
 Error = tuple[str, str]  # name of the exception, what it says
 
 
-def run_checks(notebook: Path, tell=lambda text: None) -> list[tuple[str, str, str]]:
-    """Run every cell in order; (exercise, verdict, what it said) of each check.
+class Findings(NamedTuple):
+    """What a look at a notebook found.
 
-    Verdicts: `"passed"`, `"failed"`, `"not attempted"`, `"stopped"`.
+    rows: (exercise, verdict, what it said) of each visible check; verdicts are
+        `"passed"`, `"failed"`, `"not attempted"` and `"stopped"`.
+    notes: what else a student should know: checks put back, answers left blank.
+    points: of the exercises whose checks all pass.
+    most: of all exercises that have a check.
+    """
+
+    rows: list[tuple[str, str, str]]
+    notes: list[str]
+    points: float
+    most: float
+
+
+def run_checks(notebook: Path, tell=lambda text: None) -> Findings:
+    """Run every cell in order, with our own checks in place of edited ones.
 
     Raises:
         ValueError: the file is not a notebook of a cnnlab lab.
     """
     found = _read(notebook)
-    rows, broken = [], {}
+    notes = [*restore_checks(found), *_blanks(found)]
+    rows, broken, points = [], {}, {}
     for cell, error in run_cells(found, tell, **_AS_GRADED):
         kind, name = _facts(cell)
-        if kind == "exercise" and error and error[0] != "NotImplementedError":
-            broken[name] = error
+        if kind == "exercise":
+            points[name] = cell.metadata["cnnlab"].get("points", 0)
+            if error and error[0] != "NotImplementedError":
+                broken[name] = error
         elif kind == "check":
             rows.append((name, *_verdict(error, broken.get(name))))
-    return rows
+    failed = {name for name, verdict, _ in rows if verdict != "passed"}
+    checked = {name: points.get(name, 0) for name, _, _ in rows}
+    passed = sum(n for name, n in checked.items() if name not in failed)
+    return Findings(rows, notes, passed, sum(checked.values()))
 
 
 def _read(path: Path):
-    """The notebook, which must hold a check."""
+    """The notebook, which must be one of a lab's."""
     import nbformat
 
     try:
         notebook = nbformat.read(path, as_version=4)
-        if any(_facts(cell)[0] == "check" for cell in notebook.cells):
+        if any(_facts(cell)[0] in ("check", "exercise") for cell in notebook.cells):
             return notebook
     except Exception as error:  # nbformat raises many kinds for broken files
         raise ValueError(f"{path}: not a notebook that can be read: {error}") from None
@@ -55,6 +80,73 @@ def _read(path: Path):
         f"{path}: no check in it. Expected a notebook from labs/, such as "
         "labs/lab04_lenet_mnist.ipynb."
     )
+
+
+def restore_checks(notebook) -> list[str]:
+    """Put deleted and edited checks back, below their answers; say which.
+
+    Known are the checks in `cnnlab.checks` of the lab that the notebook is of: a
+    check is called with the answers that its parameters are called after.
+    """
+    lab = str(notebook.metadata.get("cnnlab", {}).get("lab", ""))
+    lines = check_lines(lab[:5])
+    if not lines:
+        return []
+    edited = [c for c in notebook.cells if _facts(c)[0] == "check"]
+    edited = [c for c in edited if c.source.strip() not in lines]
+    notebook.cells = [c for c in notebook.cells if c not in edited]
+    missing = lines.keys() - {c.source.strip() for c in notebook.cells}
+    for line in filter(missing.__contains__, lines):  # in their order
+        _insert(notebook, line, lines[line])
+    return [f"{line} was edited or deleted, and is put back here" for line in missing]
+
+
+def check_lines(module: str) -> dict[str, set[str]]:
+    """`"check.split(split)"` -> the answers it takes, of `cnnlab.checks.<module>`.
+
+    The file is read, not imported: that would import Keras.
+    """
+    if not re.fullmatch(r"lab\d\d", module):
+        return {}
+    path = Path(__file__).parent.parent / "checks" / f"{module}.py"
+    if not path.is_file():
+        return {}
+    lines = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        marks = getattr(node, "decorator_list", ())
+        marks = [getattr(mark, "func", mark) for mark in marks]
+        if any(isinstance(mark, ast.Name) and mark.id == "check" for mark in marks):
+            answers = [argument.arg for argument in node.args.args]
+            lines[f"check.{node.name}({', '.join(answers)})"] = set(answers)
+    return lines
+
+
+def _insert(notebook, line: str, answers: set[str]) -> None:
+    """Add the check below the last cell that defines one of its answers."""
+    import nbformat
+
+    place, name = len(notebook.cells), line
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and answers & defined_names(cell.source):
+            place, name = number + 1, _facts(cell)[1] or name
+    made = nbformat.v4.new_code_cell(line)
+    made.metadata["cnnlab"] = {"kind": "check", "name": name}
+    notebook.cells.insert(place, made)
+
+
+def _blanks(notebook) -> Iterator[str]:
+    """Written questions and predictions that nobody has filled in."""
+    titles = {
+        _facts(cell)[1]: cell.source.partition("\n")[0].strip("# ")
+        for cell in notebook.cells
+        if _facts(cell)[0] == "prompt"
+    }
+    for cell in notebook.cells:
+        kind, name = _facts(cell)
+        if kind == "question" and cell.source.strip() in ("", EMPTY_ANSWER):
+            yield f"{titles.get(name, name)}: no answer yet"
+        elif kind == "prediction" and _EMPTY.search(cell.source):
+            yield f"prediction {name!r} is empty (no points depend on it)"
 
 
 def _facts(cell) -> tuple[str, str]:
@@ -71,7 +163,7 @@ def _verdict(error: Error | None, broken: Error | None) -> tuple[str, str]:
     name, said = error
     if name in (INTERRUPTED, DEAD):
         return "stopped", said
-    if name == NotAttempted.__name__ and broken:
+    if broken and name in (NotAttempted.__name__, "NameError"):
         return "failed", f"the answer's own cell ends with {': '.join(broken)}"
     if name == NotAttempted.__name__:
         return "not attempted", said

@@ -12,6 +12,7 @@ import jupytext
 import nbformat
 
 from cnnlab.teaching.rules import (
+    EMPTY_ANSWER,
     NOT_GRADED,
     REGION,
     LabError,
@@ -63,7 +64,7 @@ class Cell:
     def stub(self) -> str:
         """The source with every solution region taken out."""
         if self.kind == "question":
-            return "*Your answer here.*"
+            return EMPTY_ANSWER
         hole = rf'\1raise NotImplementedError("{self.name}")' + "\n"
         return REGION.sub(hole, self.source).rstrip("\n")
 
@@ -212,7 +213,10 @@ def _node(lab: Lab, cell: Cell, source: str, graded: set[str]):
     if cell.kind == "code":
         _mark_given(cell, node)
     if cell.kind != "text":
-        node.metadata["cnnlab"] = {"kind": cell.kind, "name": cell.name}
+        ours = {"kind": cell.kind, "name": cell.name}
+        if "points" in cell.options:
+            ours["points"] = cell.options["points"]
+        node.metadata["cnnlab"] = ours
         node.metadata["nbgrader"] = _nbgrader(lab, cell, graded)
         node.metadata["deletable"] = False
         node.metadata["editable"] = cell.is_students
