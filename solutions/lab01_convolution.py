@@ -11,7 +11,7 @@
 #
 # At the end you can
 #
-# 1. compute a convolution in NumPy, with channels, stride, padding and dilation;
+# 1. compute convolutions by hand and in NumPy: channels, stride, padding, dilation;
 # 2. predict the size of its output and the number of its parameters;
 # 3. say what a kernel does to a picture by looking at its numbers;
 # 4. pool a feature map, and say what the gradient does on its way back;
