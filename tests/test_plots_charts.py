@@ -133,6 +133,11 @@ def test_values_must_fit_x(values):
         plots.lines([1, 2, 3], {"net": values}, **AXES)
 
 
+def test_names_of_places_may_be_any_iterable():
+    ax = plots.points(map(str, range(3)), {"a": RUNS, "b": RUNS}, **AXES)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2"]
+
+
 def test_lines_of_reference():
     options = {"levels": {"guessing": 0.1}, "marks": {"thawed": 2}}
     ax = plots.lines([1, 2, 3], {"net": [3, 2, 1]}, **AXES, **options)

@@ -38,6 +38,20 @@ def test_the_seed_decides_every_number():
     assert not np.array_equal(first[1], other[1])
 
 
+def test_restart_forgets_what_was_learned():
+    net = model()
+    net.compile("adam", "sparse_categorical_crossentropy")
+    runs = []
+    for value in (3, 4, 3):
+        train.restart(net, value)
+        first = net.get_weights()[0]
+        train.fit(net, *points(), epochs=2)
+        runs.append((first, net.get_weights()[0]))
+    np.testing.assert_array_equal(runs[0], runs[2])
+    assert not np.array_equal(runs[0][0], runs[1][0])
+    assert not np.array_equal(*runs[0])
+
+
 def test_seed_reaches_numpy_and_python():
     import random
 

@@ -69,7 +69,8 @@ def points(
 def _series(joined, x, values, labels, log, references, *, ax) -> Axes:
     xlabel, ylabel, title = labels
     ax = _look.dress(ax, title, xlabel, ylabel)
-    x, values = list(x), {name: _checked(name, x, v) for name, v in values.items()}
+    x = list(x)
+    values = {name: _checked(name, x, v) for name, v in values.items()}
     at = _places(ax, x, log)
     named = bool(x) and isinstance(x[0], str)
     room = 0.6 / len(values) if named and not joined else 0

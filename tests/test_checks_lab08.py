@@ -1,24 +1,35 @@
 """What the checks of lab 8 measure, on transforms whose effect is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from keras import layers
 
 from cnnlab import augment
-from cnnlab.checks.augmentation import (
+from cnnlab.checks import lab08 as check
+from cnnlab.checks.lab08 import verdict
+from cnnlab.teaching import source
+from cnnlab.teaching.augmentation import (
     box_statistics,
     changes_predictions,
+    in_order_of_file,
+    leaves_range,
     mixing_statistics,
     mixtures,
     moves,
     numbered,
     numbers,
+    obeys_generator,
     one_epoch,
     own_shares,
     shade,
     shades,
-    verdict,
+    spread,
 )
+from cnnlab.teaching.check import Failure
+
+SOURCE = Path(__file__).parent.parent / "solutions" / "lab08_data_augmentation.py"
 
 
 def exactly(layer, *factors, **options):
@@ -80,6 +91,86 @@ def test_numbers_survive_a_change_of_brightness():
     assert np.abs(shades(changed)).max() > 0.1
 
 
+def test_many_images_carry_numbers_in_any_shape():
+    x = numbered(450, (6, 9, 3)) / np.float32(255)
+    assert x.shape == (450, 6, 9, 3)
+    np.testing.assert_array_equal(numbers(x), np.arange(450))
+
+
+def test_nearest_pixels_do_not_hide_the_angle():
+    seen = moves(layers.RandomRotation(20 / 360, interpolation="nearest"), 400)
+    assert 19 < seen["angle"].max() < 21 and -21 < seen["angle"].min() < -19
+
+
+def test_range_and_spread():
+    bright = layers.RandomBrightness(0.2, value_range=(0, 1))
+    assert not leaves_range(bright) and leaves_range(layers.RandomBrightness(0.2 / 255))
+    np.testing.assert_allclose(spread(bright, "brighter"), [0.1, 0.2, -0.2], rtol=0.15)
+    both = spread(layers.RandomTranslation(0.1, 0.2), "down", "right")
+    np.testing.assert_allclose(both, [0.05, 0.1, -0.1, 0.1, 0.2, -0.2], rtol=0.15)
+    for wrong in (layers.Rescaling(2.0), lambda x, training: bright(x, training=True)):
+        assert not spread(wrong, "brighter").any()
+
+
+def test_the_order_of_the_file_is_seen():
+    rng = np.random.default_rng(0)
+    assert not any(in_order_of_file(rng.permutation(400)) for _ in range(500))
+    assert in_order_of_file(np.arange(400))
+
+
+def test_a_generator_is_obeyed_or_not():
+    def shifted(rng):
+        return lambda x, y, alpha, given: ((x + (rng or given).random()), y)
+
+    assert obeys_generator(shifted(None))
+    assert not obeys_generator(shifted(np.random.default_rng(0)))
+    assert not obeys_generator(lambda x, y, alpha, rng: (x, y))
+
+
+def test_checks_forbid_what_the_grader_forbids():
+    exercises = source.read(SOURCE).of_kind("exercise")
+    for exercise in exercises:
+        forbidden = getattr(check, exercise.name).forbid
+        assert list(forbidden) == exercise.options.get("forbid", []), exercise.name
+
+
+def test_checks_know_the_names_of_the_lab():
+    given = "\n".join(cell.source for cell in source.read(SOURCE).of_kind("code"))
+    for name in (*check.KINDS, *check.TRANSFORMS):
+        assert f'"{name}"' in given
+
+
+KINDS = "digits text xray flowers satellite traffic_signs".split()
+
+
+def texts_for_sets():
+    return dict.fromkeys(KINDS, "shift")
+
+
+def mixed_in_place(x, y, alpha, rng):
+    x *= 0.5
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name", "words"),
+    [
+        (texts_for_sets, "keeps_label", "a text was given"),
+        (
+            lambda **_: layers.RandomBrightness(0.2),
+            "augmenter",
+            "degrees=20 turns by 0 to 0",
+        ),
+        (lambda *_: iter([(1, 2, 3)]), "batches", "no pairs"),
+        (mixed_in_place, "mixup", "changes what it was given"),
+        (mixed_in_place, "cutmix", "changes what it was given"),
+    ],
+)
+def test_what_a_check_says(wrong, name, words):
+    with pytest.raises(Failure, match=words):
+        getattr(check, name)(wrong)
+
+
 def test_one_epoch_stops():
     def endless():
         while True:
@@ -109,7 +200,7 @@ def test_blended_or_scattered_pixels_are_no_box():
     rng = np.random.default_rng(0)
 
     def scattered(x, y, alpha, _):
-        chosen = rng.random((4, 8, 8, 1)) < 0.5
+        chosen = rng.random((4, 8, 12, 1)) < 0.5
         return np.where(chosen, x, x[::-1]), y
 
     def blended(x, y, alpha, _):
