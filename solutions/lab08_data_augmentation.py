@@ -68,9 +68,7 @@ ax = plots.sheet(
     columns=["original", *(name.replace("_", "\n") for name in TRANSFORMS)],
     title="Six kinds of data (drawn): what would you still call by the same name?",
 )
-alt = (
-    "The number 26, the word bug, an X-ray, a flower with a stem, fields, a blue sign."
-)
+alt = "The number 26, the word bug, an X-ray, a flower, fields from above, a blue sign."
 plots.show(ax, alt=alt)
 
 # %% [markdown]
@@ -302,8 +300,8 @@ for name, leaky in (("split, then copied", False), ("copied, then split", True))
 
 
 # %% exercise="batches" points=3 forbid=["cnnlab.augment", "cnnlab.data"]
-def batches(x, y, load, augment_layer, batch_size):
-    """A tf.data.Dataset of augmented images and labels, in a new order in each epoch.
+def batches(x, y, load, augment_layer, batch_size) -> tf.data.Dataset:
+    """Augmented images and labels in batches, in a new order in each epoch.
 
     Args:
         x: uint8 images (n, height, width, channels).
