@@ -18,6 +18,21 @@ def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
     return float(np.mean(y_true == y_pred))
 
 
+def as_probabilities(scores) -> np.ndarray:
+    """Class probabilities `(batch, num_classes)`, or `(batch, 1)` of two classes.
+
+    Rows that are no probabilities, because they do not sum to 1, are logits.
+    """
+    scores = np.asarray(scores)
+    if scores.shape[-1] == 1:  # two classes
+        certain = ((scores >= 0) & (scores <= 1)).all()
+        return scores if certain else 1 / (1 + np.exp(-scores))
+    if (scores >= 0).all() and np.allclose(scores.sum(-1), 1, atol=1e-3):
+        return scores
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
 def confusion_matrix(
     y_true: np.ndarray, y_pred: np.ndarray, *, num_classes: int | None = None
 ) -> np.ndarray:

@@ -300,6 +300,8 @@ def test_table_as_text():
     )
     assert lines[2].split() == "a<b>&c Conv2D 10x8x4 40 2,880 1,280 3x3 1x1".split()
     assert lines[-1].split() == "total 283 3,120 2,092".split()
+    whole = next(line for line in lines if "Flatten" in line)  # no jump: one place
+    assert whole.split()[-2:] == ["0", "12x10"] or whole.endswith("whole image")
     assert max(map(len, lines)) < 110
 
 

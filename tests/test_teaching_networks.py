@@ -8,17 +8,21 @@ from cnnlab.teaching import networks
 from cnnlab.teaching.check import Failure
 
 
-def right(hidden="tanh", last="softmax", strides=1, filters=3, flatten=True):
+def right(
+    hidden="tanh", last="softmax", strides=1, filters=3, flatten=True, bias=True, more=0
+):
     inputs = keras.Input((8, 8, 1))
-    x = layers.Conv2D(filters, 3, strides=strides, activation=hidden, name="C1")(inputs)
+    look = {"strides": strides, "activation": hidden, "use_bias": bias, "name": "C1"}
+    x = layers.Conv2D(filters, 3, **look)(inputs)
     x = layers.Conv2D(5, 3, activation=hidden, name="C2")(x)
     x = layers.Flatten()(x) if flatten else x
-    return keras.Model(inputs, layers.Dense(4, activation=last, name="out")(x))
+    outputs = layers.Dense(4, activation=last, name="out")(x)
+    return keras.Model(inputs, layers.Dense(more)(outputs) if more else outputs)
 
 
 def said(build, **mistakes) -> str:
     """The message and hints of the failure."""
-    known = {"with ReLU": lambda: right("relu"), "with 7 filters": 714}
+    known = {"with ReLU": lambda: right("relu"), "with 7 filters": lambda: right(filters=7)}
     with pytest.raises(Failure) as failure:
         networks.same_network(build, right, known | mistakes, "Ask your neighbour.")
     return "\n".join((failure.value.message, *failure.value.hints))
@@ -36,6 +40,16 @@ def test_the_same_network_in_another_style_passes():
         )
 
     networks.same_network(other, right)
+
+
+def test_a_network_with_layers_changed():
+    pooled = networks.changed(
+        right, C1={"filters": 2}, C2=lambda: layers.AveragePooling2D(2)
+    )
+    shapes = [tuple(layer.output.shape) for layer in pooled().layers]
+    assert shapes[1:3] == [(None, 6, 6, 2), (None, 3, 3, 2)]
+    assert "with pooling" in said(pooled, **{"with pooling": pooled})
+    assert right().layers[1].filters == 3
 
 
 def spoiled(layer, activation):
@@ -63,6 +77,8 @@ def twice(z):
         (lambda: right("gelu"), "Conv2D(3, gelu)"),
         (lambda: right(filters=7), "with 7 filters"),
         (lambda: right(filters=6), "No layer has as many weights as C1 should"),
+        (lambda: right(bias=False), "A bias of 3 weights is missing"),
+        (lambda: right(more=4), "There is a layer too many, of 16 weights"),
         (lambda: right(flatten=False), "Flatten"),
         (lambda: right(strides=4), "kernel that should slide over it"),
         (lambda: None, "Received: None"),

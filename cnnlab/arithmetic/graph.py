@@ -82,8 +82,8 @@ class Table:
                 f"{row.params:,}",
                 f"{row.macs:,}",
                 f"{row.memory:,}",
-                _by(row.receptive_field),
-                _by(row.jump),
+                _seen(row, self.rows[0].output_shape[:-1]),
+                _by(row.jump) if any(row.jump) else "",
             ]
             for row in self.rows
         ]
@@ -224,6 +224,12 @@ def _row(name: str, kind: str, step: Step, *, trainable: bool = True) -> Row:
         receptive_field=tuple(field.size for field in fields),
         jump=tuple(field.jump for field in fields),
     )
+
+
+def _seen(row: Row, image: tuple[int, ...]) -> str:
+    """The receptive field; in words where all outputs see the image, padding or not."""
+    everything = not any(row.jump) and row.receptive_field == image
+    return "whole image" if image and everything else _by(row.receptive_field)
 
 
 def _by(sizes: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ One that does something else is compared with networks that have one typical mis
 each; the one it equals says what is wrong.
 """
 
+from collections import Counter
 from functools import partial
 
 import keras
@@ -14,18 +15,18 @@ from cnnlab.teaching.check import Failure
 from cnnlab.teaching.probes import describe, respond
 
 
-def same_network(build, right, mistakes: dict | None = None, *hints: str) -> None:
+def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
     """Fail unless `build()` gives a classifier that does what that of `right()` does.
 
     Args:
         build: the student's function; called twice, since each call must build anew.
         right: builds a right network, whose layers have telling names.
-        mistakes: what is wrong, such as "with max pooling" -> a function that builds a
-            network with that mistake, or the number of parameters it leads to.
-            Those of `activation_slips` are known without being named.
+        slips: what is wrong, such as "with max pooling" -> a function that builds a
+            network with that mistake; `changed` makes many. Those of
+            `activation_slips` are known without being named.
         hints: shown after what was found out, simplest first.
     """
-    name, reference, mistakes = build.__name__, right(), mistakes or {}
+    name, reference, slips = build.__name__, right(), slips or {}
     x = np.random.default_rng(0).random((4, *reference.input_shape[1:]), "float32")
     try:
         model, again = build(), build()
@@ -34,16 +35,35 @@ def same_network(build, right, mistakes: dict | None = None, *hints: str) -> Non
     except ValueError as error:
         raise _too_small(error, hints) from None
     _check_shape(name, model, shape, tuple(reference(x).shape), hints)
-    _check_sizes(name, model, reference, mistakes, hints)
+    _check_sizes(name, model, reference, slips, hints)
     received = respond(model, x, classifier=True)
     if not _alike(received, respond(reference, x)):
-        said = _named(received, x, activation_slips(right) | mistakes)
+        said = _named(received, x, activation_slips(right) | slips)
         raise Failure(
             f"{name}() has the right number of weights, but they do something else."
             f"{said}\n{_read(model)}",
             "Compare activations, pooling and strides with the table, layer by layer.",
             *hints,
         )
+
+
+def changed(right, **layers):
+    """A function that builds the network of `right()` with some of its layers changed.
+
+    Args:
+        right: builds a functional or sequential network.
+        layers: name of a layer -> options it is to have instead, such as
+            `C1={"padding": "valid"}`, or a function that makes the layer that is to
+            stand in its place.
+    """
+
+    def other(layer):
+        change = layers.get(layer.name, {})
+        if callable(change):
+            return change()
+        return type(layer).from_config(layer.get_config() | change)
+
+    return lambda: keras.models.clone_model(right(), clone_function=other)
 
 
 def activation_slips(right) -> dict:
@@ -71,10 +91,10 @@ def _alike(received: np.ndarray, wanted: np.ndarray) -> bool:
     return np.allclose(received, wanted, rtol=1e-3, atol=1e-5)
 
 
-def _named(received: np.ndarray, x: np.ndarray, mistakes: dict) -> str:
+def _named(received: np.ndarray, x: np.ndarray, slips: dict) -> str:
     """Which mistake makes a network respond like this, as a sentence, or nothing."""
-    for what, build in mistakes.items():
-        if callable(build) and _alike(received, respond(build(), x, classifier=True)):
+    for what, build in slips.items():
+        if _alike(received, respond(build(), x, classifier=True)):
             return f" It answers like the right network {what}."
     return ""
 
@@ -119,29 +139,48 @@ def _check_shape(name: str, model, shape: tuple, wanted: tuple, hints: tuple) ->
         )
 
 
-def _check_sizes(name: str, model, reference, mistakes: dict, hints: tuple) -> None:
+def _check_sizes(name: str, model, reference, slips: dict, hints: tuple) -> None:
     """Fail unless the weights have the sizes of the reference's, in any order."""
     sizes, wanted = _sizes(model), _sizes(reference)
     if sizes == wanted:
         return
     said = [
-        f"So many has a network {what}."
-        for what, slip in mistakes.items()
-        if (_sizes(slip()) == sizes if callable(slip) else slip == sum(sizes))
+        f"That is the number of a network {what}."
+        for what, build in slips.items()
+        if _sizes(build()) == sizes
     ]
-    for layer in reference.layers:
-        if layer.weights and np.prod(layer.weights[0].shape) not in sizes:
-            said.append(f"No layer has as many weights as {layer.name} should.")
+    said.append(_difference(model, reference))
     raise Failure(
         f"{name}(): expected {sum(wanted):,} parameters, received {sum(sizes):,}. "
-        f"{said[0] if said else ''}\n{_read(model)}",
+        f"{said[0]}\n{_read(model)}",
         "Compare each layer's parameters with your table: summary() lists them.",
         *hints,
     )
 
 
-def _sizes(model) -> list[int]:
-    return sorted(int(np.prod(w.shape)) for w in model.weights if "seed" not in w.path)
+def _difference(model, reference) -> str:
+    """Which weights are there too many or missing, as a sentence, or nothing."""
+    kernels, biases = (
+        [Counter(_sizes(each, vectors=vectors)) for each in (model, reference)]
+        for vectors in (False, True)
+    )
+    for layer in reference.layers:
+        if layer.weights and np.prod(layer.weights[0].shape) not in kernels[0]:
+            return f"No layer has as many weights as {layer.name} should."
+    for kind, (received, wanted) in {"layer": kernels, "bias": biases}.items():
+        if missing := wanted - received:
+            return f"A {kind} of {max(missing):,} weights is missing."
+        if more := received - wanted:
+            return f"There is a {kind} too many, of {max(more):,} weights."
+    return ""
+
+
+def _sizes(model, vectors: bool | None = None) -> list[int]:
+    """Numbers of values of all weights, sorted; of the vectors or the others only."""
+    weights = [w for w in model.weights if "seed" not in w.path]
+    if vectors is not None:
+        weights = [w for w in weights if (len(w.shape) == 1) == vectors]
+    return sorted(int(np.prod(w.shape)) for w in weights)
 
 
 def _read(model) -> str:

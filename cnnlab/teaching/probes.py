@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from cnnlab.metrics import as_probabilities
 from cnnlab.teaching.check import to_numpy
 
 
@@ -120,21 +121,6 @@ def respond(
     return as_probabilities(y) if classifier or expects_logits(model) else y
 
 
-def as_probabilities(scores) -> np.ndarray:
-    """Class probabilities `(batch, num_classes)`, or `(batch, 1)` of two classes.
-
-    Rows that are no probabilities, because they do not sum to 1, are logits.
-    """
-    scores = to_numpy(scores)
-    if scores.shape[-1] == 1:  # two classes
-        certain = ((scores >= 0) & (scores <= 1)).all()
-        return scores if certain else 1 / (1 + np.exp(-scores))
-    if (scores >= 0).all() and np.allclose(scores.sum(-1), 1, atol=1e-3):
-        return scores
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
 def expects_logits(model) -> bool:
     """Whether the compiled loss says `from_logits=True`."""
     loss = getattr(model, "loss", None)
@@ -169,11 +155,13 @@ def moved(model, x: np.ndarray, y: np.ndarray) -> list[str]:
     return sorted(name for name, change in steps(model, x, y) if change)
 
 
-def steps(model, x: np.ndarray, y: np.ndarray) -> list[tuple[str, float]]:
-    """How far one training step moves each weight: (`"role shape"`, relative change).
+def steps(
+    model, x: np.ndarray, y: np.ndarray, count: int = 1
+) -> list[tuple[str, float]]:
+    """How far training steps move each weight: (`"role shape"`, relative change).
 
     Relative to the weight's norm; infinite for one that was all zeros, as biases are.
-    The model must be compiled; it is put back.
+    The model must be compiled; it takes `count` steps on one batch, and is put back.
     """
     model(x[:1])
     weights = [w for w in model.weights if "seed_generator" not in w.path]
@@ -181,7 +169,8 @@ def steps(model, x: np.ndarray, y: np.ndarray) -> list[tuple[str, float]]:
         model.optimizer.build(model.trainable_variables)
     with unchanged(model), _eager(model):
         before = [to_numpy(w).copy() for w in weights]
-        model.train_on_batch(x, y)
+        for _ in range(count):
+            model.train_on_batch(x, y)
         return [
             (f"{w.path.rsplit('/', 1)[-1]} {tuple(w.shape)}", _change(w, old))
             for w, old in zip(weights, before, strict=True)
@@ -206,14 +195,23 @@ def _change(weight, old: np.ndarray) -> float:
     return float(moved / size) if size else float(np.inf if moved else 0)
 
 
-def noise(model, x: np.ndarray, seed: int = 0, copies: int = 1500) -> np.ndarray:
+def noise(
+    model, x: np.ndarray, seed: int = 0, copies: int = 1500, *, without: int = 0
+) -> np.ndarray:
     """How much the log probabilities for one image vary in training, `(num_classes,)`.
 
     The standard deviation over many calls, under fixed weights: what dropout does,
-    whatever its masks, known to about 3 %. `x` is that image, with a batch axis of 1.
+    whatever its masks, known to about 3 %.
+
+    Args:
+        x: that image, with a batch axis of 1.
+        without: size of a kernel that is all zeros, so that no noise passes through it.
     """
     model(x)
     with unchanged(model):
         fixed_weights(model, seed)
+        for weight in model.weights:
+            if np.prod(weight.shape) == without:
+                weight.assign(np.zeros(weight.shape))
         y = as_probabilities(model(np.repeat(x, copies, axis=0), training=True))
     return np.log(np.maximum(y, 1e-30)).std(axis=0)

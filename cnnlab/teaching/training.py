@@ -1,6 +1,7 @@
 """What a student's training function does, found out almost without training."""
 
 import inspect
+import re
 from itertools import islice
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from cnnlab.teaching.check import Failure, to_numpy
 from cnnlab.teaching.probes import as_probabilities, steps
 
 LARGE_STEP = 0.3  # of a kernel's norm, in one training step; healthy is about 0.01
+SMALL_PACE = 0.0115  # of it, in ten steps: with less, little is learned in few epochs
 
 
 def sound_training(train, build) -> None:
@@ -157,6 +159,14 @@ def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
             "while training chooses by it: it is no judge any more.",
             "Pass on what the function was given: validation_data=validation",
         )
+    low, high = np.min(asked["x"]), np.max(asked["x"])
+    if high < 0.1 * np.max(training[0]):
+        raise Failure(
+            f"fit gets images from {low:.3g} to {high:.3g}; those given are from "
+            f"{np.min(training[0]):.3g} to {np.max(training[0]):.3g}.",
+            "They are scaled already: scaled again they are nearly blank.",
+            "Pass on what the function was given: training[0] and training[1].",
+        )
     if not _same_pairs((asked["x"], asked["y"]), training):
         raise Failure(
             "fit does not get the training images, each with its own label.",
@@ -210,10 +220,12 @@ def _judged_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:
     try:
         return judged(model, y, p)
     except Exception as error:  # Keras raises several where labels and loss differ
+        said = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error)).strip()
         raise Failure(
-            f"Loss or metric cannot be computed for these labels:\n{error}",
+            f"Loss or metric cannot be computed for these labels:\n{said}",
             "The labels are integers, 0 to 9; not one-hot rows of zeros and a one.",
-            "The loss for integer labels is called sparse_categorical_crossentropy.",
+            "The loss for integer labels is called sparse_categorical_crossentropy; "
+            'metrics=["accuracy"] suits them too.',
         ) from None
 
 
@@ -237,7 +249,7 @@ def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
             f"were: {', '.join(still)}.",
             "Is the learning rate 0, or a layer frozen (trainable=False)?",
         )
-    size = np.median([change for name, change in changes if "kernel" in name])
+    size = _of_kernels(changes)
     if size > LARGE_STEP:
         raise Failure(
             f"One training step changes the weights by {size:.0%} of their size; "
@@ -245,3 +257,16 @@ def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
             "Steps as large as the weights jump over every minimum.",
             "Lower the learning rate; for Adam, 0.001 to 0.003 is usual here.",
         )
+    pace = _of_kernels(steps(model, x, y, count=10))
+    if pace < SMALL_PACE:
+        raise Failure(
+            f"Ten training steps change the weights by {pace:.2%} of their size: at "
+            "this pace little is learned in a few epochs.",
+            "The learning rate is too small for this optimizer.",
+            "Raise it: 0.001 to 0.003 is usual for Adam, 0.1 for SGD, or 0.01 with a "
+            "momentum of 0.9.",
+        )
+
+
+def _of_kernels(changes: list[tuple[str, float]]) -> float:
+    return float(np.median([change for name, change in changes if "kernel" in name]))
