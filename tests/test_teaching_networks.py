@@ -22,7 +22,10 @@ def right(
 
 def said(build, **mistakes) -> str:
     """The message and hints of the failure."""
-    known = {"with ReLU": lambda: right("relu"), "with 7 filters": lambda: right(filters=7)}
+    known = {
+        "with ReLU": lambda: right("relu"),
+        "with 7 filters": lambda: right(filters=7),
+    }
     with pytest.raises(Failure) as failure:
         networks.same_network(build, right, known | mistakes, "Ask your neighbour.")
     return "\n".join((failure.value.message, *failure.value.hints))
