@@ -11,6 +11,8 @@ import click
 from cnnlab import screen
 from cnnlab._progress import Progress
 
+# What a command needs it imports itself: `cnnlab --help` does not wait for Keras
+
 ROOT = Path(__file__).resolve().parent.parent
 _folder = click.Path(path_type=Path)
 _existing = click.Path(exists=True, path_type=Path)
@@ -26,6 +28,7 @@ def _plain_errors() -> Iterator[None]:
     except RuntimeError as error:
         from cnnlab.grading.class_run import FAILURES
 
+        # any other is a mistake of ours, and its traceback is wanted
         if isinstance(error, FAILURES):
             raise click.ClickException(str(error)) from None
         raise
@@ -120,7 +123,7 @@ def grade(
             marks=marks,
             progress=progress,
         )
-    if not quiet:
+    if not quiet:  # after the display of progress has gone
         screen.grades(results)
         click.echo(f"Class report: {out / 'report.html'}")
     sys.exit(int(any(r.status != "graded" for r in results)))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cnnlab.grading.handin.forbidden import find_forbidden
 from cnnlab.grading.handin.notebooks import read_notebook
-from cnnlab.grading.handin.rebuild import LEFT_OUT, forbidden, graft
+from cnnlab.grading.handin.rebuild import LEFT_OUT, graft
 from cnnlab.teaching import source as labs
 
 TINY = labs.read(Path(__file__).parent / "labs" / "lab00_tiny.py")
@@ -328,7 +329,7 @@ def test_a_written_answer_in_a_code_cell(cells):
 
 
 def used(cells) -> list[str]:
-    return forbidden(steps_of(cells))["correlate"]
+    return find_forbidden(steps_of(cells))["correlate"]
 
 
 CHEAT = "def correlate(x, kernel):\n    return {}(x, kernel, 'valid')"
@@ -412,7 +413,7 @@ def test_any_source_can_be_grafted(cells, source):
     cells.insert(2, code(source))
     steps = steps_of(cells)
     assert [s.attempted for s in steps if s.kind == "exercise"] == [True, True]
-    assert isinstance(forbidden(steps)["correlate"], list)
+    assert isinstance(find_forbidden(steps)["correlate"], list)
 
 
 def test_a_huge_notebook_is_grafted_in_little_time():

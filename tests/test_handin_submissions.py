@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cnnlab.grading.handin import submissions
-from cnnlab.grading.handin.notebooks import read_notebook
-from cnnlab.grading.handin.submissions import Unclear, Unreadable, choose, collect
+from cnnlab.grading.handin.choice import Unclear, choose
+from cnnlab.grading.handin.notebooks import Unreadable, read_notebook
+from cnnlab.grading.handin.submissions import collect
 
 IDS = {"exercise-f"}
 

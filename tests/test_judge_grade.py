@@ -288,9 +288,7 @@ def test_what_fails_on_our_side_needs_a_person(right, starts, error):
     assert type(error).__name__ in result.reason
 
 
-@pytest.mark.parametrize(
-    "step", ["rebuild.graft", "rebuild.forbidden", "choose", "run"]
-)
+@pytest.mark.parametrize("step", ["rebuild.graft", "find_forbidden", "choose", "run"])
 @pytest.mark.parametrize("error", [KeyError("x"), RecursionError("deep\n" * 999)])
 def test_our_own_mistakes_need_a_person(monkeypatch, right, step, error):
     def fail(*_):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -88,6 +89,16 @@ def test_the_rule_sees_every_room():
     assert "teaching.check" in {
         name.rpartition(".")[0] for name in imported(PACKAGE / "teaching/probes.py")
     }
+
+
+def test_the_map_shows_what_is_there():
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", text)
+    assert len(named) > 15
+    labs = re.compile(r"checks/lab\w\w\.py")
+    missing = [n for n in named if not (PACKAGE / n).exists() and not labs.match(n)]
+    missing = [n for n in missing if not (PACKAGE / "grading" / n).exists()]
+    assert missing == ["tests/test_layering.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

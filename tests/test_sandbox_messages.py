@@ -174,7 +174,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
 def test_decode_refuses_what_encode_never_writes(data):
-    with pytest.raises(messages.WireError) as error:
+    with pytest.raises(messages.ProtocolError) as error:
         messages.decode(data)
     assert len(str(error.value)) < 200
 
@@ -195,7 +195,7 @@ def test_decode_refuses_what_encode_never_writes(data):
 def test_decode_returns_a_value_or_raises_wire_error(data):
     try:
         messages.decode(json.loads(json.dumps(data)))
-    except messages.WireError:
+    except messages.ProtocolError:
         pass  # the only way out
 
 
@@ -256,7 +256,7 @@ def test_receive_refuses_what_is_no_message(pair, sent, words):
 
     speaker = threading.Thread(target=speak)
     speaker.start()
-    with pytest.raises(messages.WireError, match=words):
+    with pytest.raises(messages.ProtocolError, match=words):
         channel.receive(time.monotonic() + 20)
     channel.stream.close()
     speaker.join()
@@ -289,14 +289,14 @@ def test_receive_gives_up_on_a_process_that_drips(pair):
 
 def test_send_gives_up_on_a_process_that_does_not_listen(pair, monkeypatch):
     monkeypatch.setattr(messages, "_SEND_SECONDS", 0.1)
-    with pytest.raises(messages.WireError, match="cannot send"):
+    with pytest.raises(messages.ProtocolError, match="cannot send"):
         pair[0].send({"x": "x" * (8 << 20)})
 
 
 def test_send_to_a_process_that_is_gone(pair):
     channel, stream = pair
     stream.close()
-    with pytest.raises(messages.WireError, match="cannot send"):
+    with pytest.raises(messages.ProtocolError, match="cannot send"):
         channel.send({"x": "x" * (1 << 20)})
 
 
@@ -308,6 +308,6 @@ def test_a_message_of_very_many_parts_is_not_parsed():
             target=theirs.sendall, args=(struct.pack(">I", len(body)) + body,)
         )
         sender.start()
-        with pytest.raises(messages.WireError, match="parts"):
+        with pytest.raises(messages.ProtocolError, match="parts"):
             messages.Channel(ours).receive()
         sender.join()

@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.grading.sandbox import messages
 from cnnlab.grading.sandbox.process import ProcessesDied, StudentProcess
-from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, Explanation
 
 
 class Running:
@@ -119,6 +119,29 @@ def test_outputs_and_errors_are_bounded(said):
         speak.join()
     assert sum(len(o["text"]) for o in reply.outputs) <= 8 << 20
     assert len(reply.error) == 2000
+
+
+def test_what_a_check_said_is_data(said):
+    told = {"title": "It rounds down.", "message": "a\nb", "hints": ["c", "d"]}
+    reply = said({"status": "error", "explanation": told}).execute("check()", 1)
+    assert reply.explanation == Explanation("It rounds down.", "a\nb", ("c", "d"))
+    assert said({"status": "error"}).execute("1 / 0", 1).explanation is None
+
+
+@pytest.mark.parametrize("value", [None, 3, {}, [], deep(400)], ids=str)
+def test_what_a_check_said_is_text_or_empty(said, value):
+    assert said({"explanation": [value]}).execute("1", 1).explanation is None
+    told = {"title": value, "message": value, "hints": value or "abc"}
+    explanation = said({"explanation": told}).execute("1", 1).explanation
+    assert (explanation.title, explanation.message) == ("", "")
+    assert all(hint == "" for hint in explanation.hints)
+
+
+def test_what_a_check_said_is_bounded(said):
+    told = {"title": "t" * 5001, "message": "m" * 5001, "hints": ["h" * 5001] * 21}
+    explanation = said({"explanation": told}).execute("1", 1).explanation
+    assert len(explanation.title) == len(explanation.message) == 5000
+    assert [len(hint) for hint in explanation.hints] == [5000] * 20
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ def test_a_loop_without_end_is_stopped_and_the_next_check_runs(rows, monkeypatch
     ]
 
 
+def test_where_there_is_no_kernel_it_says_what_to_install(rows, monkeypatch):
+    monkeypatch.setattr(selfcheck, "KERNEL", "no-such-kernel")
+    with pytest.raises(ValueError, match="pip install ipykernel"):
+        rows(*answered("right", "right = 1"))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cells": 3}', "\xff"])
 def test_what_is_no_notebook_is_a_plain_error(tmp_path, content):
     path = tmp_path / "mine.ipynb"

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 
 from cnnlab._progress import Progress
-from cnnlab.grading.handin.submissions import Submission, Unreadable, collect
+from cnnlab.grading.handin.notebooks import Unreadable
+from cnnlab.grading.handin.submissions import Submission, collect
 from cnnlab.grading.judge.grade import grade, grader_failed
 from cnnlab.grading.judge.reference import SolutionError, make_reference
 from cnnlab.grading.judge.results import Result
@@ -47,7 +50,7 @@ def grade_folder(
         raise ValueError(f"{handed_in}: nothing was handed in.")
     written = {}  # by path, the results whose page is there
 
-    def write_page(result):
+    def write_page(result):  # at once: its notebook is at hand, and other cores work
         pages.write_feedback(result, lab, out)
         written[result.path] = result.without_notebook()
 
@@ -63,6 +66,7 @@ def grade_folder(
     )
     if marks:
         results = tables.apply_marks(results, tables.read_marks(marks, results))
+    # those of an earlier run may be older than the templates, or than a mark
     changed = [r for r in results if written.get(r.path) != r]
     pages.write_all(results, lab, out, changed=changed)
     return results
@@ -102,32 +106,46 @@ def grade_class(
         keys = {s.path: fingerprint(s) for s in submissions}
         waiting = [s for s in submissions if not journal.done(s.path, keys[s.path])]
         progress.total = len(waiting)
-        if waiting:
-            reference = make_reference(lab, processes, seed, progress.tell)
-        futures = {
-            executor.submit(grade, lab, reference, s, processes): s for s in waiting
-        }
-        try:
-            for future in as_completed(futures):
-                submission = futures.pop(future)
-                result = _result(future, lab, submission, seed, processes)
-                journal.append(result, keys[submission.path])
+        graded = _grade_all(lab, waiting, processes, executor, seed, progress.tell)
+        # closed before the executor, which else waits for what nobody wants any more
+        with closing(graded):
+            for result in graded:
+                journal.append(result, keys[result.path])
                 on_result(result)
                 progress.count(result.status)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+        # the journal may hold what is no longer handed in
         kept = [r for r in journal.results if r.path in keys]
     return sorted(kept, key=lambda r: (r.student.lower(), r.path))
 
 
-def _result(future, lab: Lab, submission: Submission, seed: int, processes: Processes):
-    """The future's result, or that of a cluster's worker that was lost."""
+def _grade_all(
+    lab: Lab,
+    submissions: list[Submission],
+    processes: Processes,
+    executor: Executor,
+    seed: int,
+    tell: Callable[[str], None],
+) -> Iterator[Result]:
+    """Results as they come; what has not been started when it is closed never is."""
+    if not submissions:
+        return
+    reference = make_reference(lab, processes, seed, tell)
+    futures = {
+        executor.submit(grade, lab, reference, submission, processes): submission
+        for submission in submissions
+    }
     try:
-        return future.result()
-    except Exception as error:
-        return grader_failed(error, lab, submission, seed, processes.isolation)
+        for future in as_completed(futures):
+            submission = futures.pop(future)
+            try:
+                result = future.result()
+            except Exception as error:  # a worker of a cluster was lost, perhaps
+                whose = lab, submission, seed, processes.isolation
+                result = grader_failed(error, *whose)
+            yield result
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def fingerprint(submission: Submission) -> str:

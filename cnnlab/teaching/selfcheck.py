@@ -18,6 +18,7 @@ from cnnlab.teaching.names import defined_names
 from cnnlab.teaching.rules import EMPTY_ANSWER
 
 CELL_SECONDS = 600
+KERNEL = "python3"  # the Python that runs this
 _LOG = logging.getLogger(__name__)
 _LOG.setLevel(logging.CRITICAL)  # what goes wrong is said in the rows
 _AS_GRADED = {"CNNLAB_BUDGET": "smoke", "CNNLAB_OFFLINE": "1"}
@@ -180,16 +181,7 @@ def run_cells(notebook, tell, **environment: str) -> Iterator[tuple]:
         tell: called with the number of the cell that is run.
         environment: variables on top of ours.
     """
-    from nbclient import NotebookClient
-
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=CELL_SECONDS,
-        interrupt_on_timeout=True,
-        allow_errors=True,
-        log=_LOG,
-    )
+    client = _client(notebook)
     cells = [(n, c) for n, c in enumerate(notebook.cells) if c.cell_type == "code"]
     died = None
     # an empty folder, as when it is graded: what lies beside the notebook is not there
@@ -202,6 +194,25 @@ def run_cells(notebook, tell, **environment: str) -> Iterator[tuple]:
             if not died and _kills(client, cell, place):
                 died = DEAD, f"the kernel died in cell {number}"
             yield cell, died or _error(cell)
+
+
+def _client(notebook):
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from nbclient import NotebookClient
+
+    try:
+        KernelSpecManager().get_kernel_spec(KERNEL)
+    except NoSuchKernel:
+        why = "Jupyter has no kernel here. To mend: pip install ipykernel"
+        raise ValueError(why) from None
+    return NotebookClient(
+        notebook,
+        kernel_name=KERNEL,
+        timeout=CELL_SECONDS,
+        interrupt_on_timeout=True,
+        allow_errors=True,  # a notebook goes on below a cell that failed
+        log=_LOG,
+    )
 
 
 def _kills(client, cell, place: int) -> bool:

@@ -7,21 +7,11 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from cnnlab.teaching.names import (
-    SOURCE_LIMIT,
-    defined_names,
-    flow,
-    forbidden_names,
-    meanings,
-    merge,
-    parse,
-    patched_names,
-    used_names,
-)
+from cnnlab.teaching.names import defined_names, flow, parse
 from cnnlab.teaching.source import Cell, Lab
 
 _WRITTEN = ("prompt", "question")
-_OWN = ("exercise", "helper", "prediction")  # kinds of what a student wrote to be run
+OWN = ("exercise", "helper", "prediction")  # kinds of what a student wrote to be run
 LEFT_OUT = "left out"  # the kind of a step that is shown and not run
 _LIKE = 0.6  # similarity from which an unknown cell is an edited one of ours
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -83,7 +73,7 @@ def _leave_out(steps: list[Step]) -> list[Step]:
 
     And the checks that it takes from, which are run in any case.
     """
-    mine = [s for s in steps if s.kind in _OWN]
+    mine = [s for s in steps if s.kind in OWN]
     taken = set().union(*(flow(step.source)[1] for step in mine))
     kept = []
     for step in reversed(steps):
@@ -173,11 +163,11 @@ def _claim_by_definition(exercise: Cell, cells: list[dict], owners: list) -> Non
 
 
 def _defines(source: str, exercise: Cell) -> bool:
-    names = _official(exercise)
+    names = official_names(exercise)
     return bool(names) and names <= defined_names(source)
 
 
-def _official(exercise: Cell) -> set[str]:
+def official_names(exercise: Cell) -> set[str]:
     """The names an exercise asks for."""
     return defined_names(exercise.stub) or defined_names(exercise.source)
 
@@ -185,7 +175,7 @@ def _official(exercise: Cell) -> set[str]:
 def _places(lab: Lab, cells: list[dict], owners: list):
     """The student's own cells, by the id of the cell of ours they follow or precede.
 
-    Where the student moved an answer, its helpers right above go with it.
+    An answer in another place takes the helpers right above along.
     """
     order = {c.id: i for i, c in enumerate(lab.cells)}
     before, after = defaultdict(list), defaultdict(list)
@@ -212,15 +202,15 @@ def _answers(exercise: Cell, mine: list[str], edited: list[str]) -> list[Step]:
 
     An answer merged into another cell of ours is that whole cell, run once more.
     """
-    tried = [source for source in mine if _attempted(exercise, source)]
-    if not tried:
+    answers = [source for source in mine if _attempted(exercise, source)]
+    if not answers:
         stub = _statements(exercise.stub)
         merged = [source for source in edited if _defines(source, exercise)]
-        tried = [source for source in merged if not stub <= _statements(source)]
-    if not tried:
+        answers = [source for source in merged if not stub <= _statements(source)]
+    if not answers:
         source = next(filter(str.strip, mine), exercise.stub)
         return [Step("exercise", exercise, source, attempted=False)]
-    return [Step("exercise", exercise, source) for source in tried]
+    return [Step("exercise", exercise, source) for source in answers]
 
 
 def _statements(source: str) -> set[str]:
@@ -229,10 +219,10 @@ def _statements(source: str) -> set[str]:
 
 
 def _written(question: Cell, mine: list[str]) -> Step:
-    tried = [source for source in mine if _attempted(question, source)]
-    if not tried:
+    answers = [source for source in mine if _attempted(question, source)]
+    if not answers:
         return Step("question", question, question.stub, attempted=False)
-    return Step("question", question, "\n\n".join(tried))
+    return Step("question", question, "\n\n".join(answers))
 
 
 def _attempted(cell: Cell, source: str) -> bool:
@@ -258,45 +248,3 @@ def _dump(tree: ast.AST) -> str:
         return ast.dump(tree)
     except RecursionError:
         return ""
-
-
-def forbidden(steps: list[Step]) -> dict[str, list[str]]:
-    """By exercise, the names that its answer may not use and does.
-
-    Helpers it calls count as part of it; what another exercise asks for does not.
-    Giving a name of our package another meaning, anywhere, counts for all.
-    """
-    rules = {s.cell.name: s.cell for s in steps if s.kind == "exercise"}
-    rules = {name: c for name, c in rules.items() if c.options.get("forbid")}
-    if not rules:
-        return {}
-    known = merge(*(meanings(s.source) for s in steps))
-    patched = {
-        f"changing {name}"
-        for step in steps
-        if step.kind in _OWN
-        for name in patched_names(step.source, known)
-    }
-    offers = []  # what a cell of the student offers to others, beside official answers
-    for step in steps:
-        if step.kind in _OWN:
-            official = _official(step.cell) if step.cell else set()
-            offers.append((step, defined_names(step.source) - official))
-    found = {name: _used(cell, offers, known) for name, cell in rules.items()}
-    return {name: sorted(used | patched) for name, used in found.items()}
-
-
-def _used(exercise: Cell, offers: list, known: dict) -> set[str]:
-    wanted, waiting, found = _official(exercise), list(offers), set()
-    while True:
-        mine = [o for o in waiting if o[0].cell is exercise or wanted & o[1]]
-        if not mine:
-            return found
-        waiting = [o for o in waiting if o not in mine]
-        for step, _ in mine:
-            if len(step.source) > SOURCE_LIMIT:
-                found.add(f"more than {SOURCE_LIMIT:,} characters")
-            found |= set(
-                forbidden_names(step.source, exercise.options["forbid"], known)
-            )
-            wanted = wanted | used_names(step.source)

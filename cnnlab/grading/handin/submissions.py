@@ -1,14 +1,14 @@
-"""Finding what students handed in, however it was packed or broken."""
+"""What was handed in and by whom: every student's files, however they are packed."""
 
 import io
 import re
 import zipfile
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from cnnlab.grading.handin.notebooks import Unreadable, read_notebook
+from cnnlab.grading.handin.notebooks import Unreadable
 
 SIZE_LIMIT = 25 << 20  # bytes of one notebook or of one student's zip
 FILES_LIMIT = 20  # notebooks of one student
@@ -16,10 +16,6 @@ _COURSE_SYSTEMS = {  # how their downloads name what one student handed in
     "moodle": re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_"),
     "canvas": re.compile(r"(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d{3,})_\d{3,}_"),
 }
-
-
-class Unclear(ValueError):
-    """A submission that a person must look at; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class File:
     @property
     def short(self) -> str:
         """The last part of the name, fit to be shown."""
-        return _shown(PurePosixPath(self.name).name)
+        return shown(PurePosixPath(self.name).name)
 
     def read(self, limit: int = SIZE_LIMIT) -> bytes:
         """The bytes. Raises Unreadable for a file that is too large or broken."""
@@ -98,27 +94,39 @@ def collect(root: str | Path) -> list[Submission]:
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such folder, zip or notebook.")
     if root.is_file() and not _ends(root.name, ".zip"):
-        return [Submission(_shown(root.stem), str(root), (File(root),))]
-    files: dict[str, list[File]] = defaultdict(list)
-    problems: dict[str, list[str]] = defaultdict(list)
-    accounts: dict[str, tuple[str, str]] = {}
+        return [Submission(shown(root.stem), str(root), (File(root),))]
+    found: dict[str, _Found] = {}
     for entry, file, problem in (_zip_entries if root.is_file() else _entries)(root):
         name, account = _student(entry)
         key = " ".join(filter(None, (name, account)))
-        accounts[key] = name, account
-        files[key] += [file] if file and len(files[key]) <= FILES_LIMIT else []
-        problems[key] += [problem] if problem else []
-    names = [_shown(name) for name, _ in accounts.values()]
+        found.setdefault(key, _Found(name, account)).add(file, problem)
+    names = Counter(shown(student.name) for student in found.values())
     return [
         Submission(
-            _shown(name) if names.count(_shown(name)) == 1 else _unique(key),
+            shown(student.name) if names[shown(student.name)] == 1 else _unique(key),
             _unique(key),
-            tuple(files[key]),
-            _shown("; ".join(problems[key][:FILES_LIMIT])),
-            account,
+            tuple(student.files),
+            shown("; ".join(student.problems[:FILES_LIMIT])),
+            student.account,
         )
-        for key, (name, account) in sorted(accounts.items())
+        for key, student in sorted(found.items())
     ]
+
+
+@dataclass
+class _Found:
+    """What was found of one student so far."""
+
+    name: str
+    account: str
+    files: list[File] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, file: File | None, problem: str) -> None:
+        if file and len(self.files) <= FILES_LIMIT:  # one more: too many is noticed
+            self.files.append(file)
+        if problem:
+            self.problems.append(problem)
 
 
 def _student(entry: str) -> tuple[str, str]:
@@ -129,7 +137,7 @@ def _student(entry: str) -> tuple[str, str]:
     return entry, ""
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Fit for a page, a table, a terminal."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
@@ -219,47 +227,3 @@ def _unzip(student: str, file: File) -> Iterator[_Entry]:
         zips = any(_ends(n, ".zip") for n in names)
         more = "; a zip inside a zip is not opened" * zips
         yield student, None, f"no notebook in {file.short}{more}"
-
-
-def choose(submission: Submission, lab_name: str, cell_ids: set[str]):
-    """The notebook of this lab among a student's files, and notes on its reading.
-
-    Raises Unreadable when nothing can be read, Unclear when a person must look.
-    """
-    readable, problems = [], [submission.problem] if submission.problem else []
-    if len(submission.files) > FILES_LIMIT:
-        raise Unclear(f"{len(submission.files)} notebooks: which one is it?")
-    for file in submission.files:
-        try:
-            readable.append((*read_notebook(file.read()), file.short))
-        except Unreadable as error:
-            problems.append(f"{file.short}: {error}")
-    if not readable:
-        raise Unreadable("; ".join(problems) or "no notebook was handed in")
-    ours = [r for r in readable if _lab_of(r[0]) == lab_name]
-    ours = ours or [
-        r for r in readable if not _lab_of(r[0]) and _has_ids(r[0], cell_ids)
-    ]
-    if not ours:
-        said = sorted({_lab_of(r[0]) for r in readable} - {""})
-        other = f"it says {', '.join(said)}" if said else "no cell of it is known"
-        raise Unclear(f"this is not {lab_name}: {other}")
-    if len({_content(r[0]) for r in ours}) > 1:
-        files = ", ".join(name for _, _, name in ours)
-        raise Unclear(f"{len(ours)} different notebooks of this lab: {files}")
-    notebook, notes, _ = ours[0]
-    return notebook, notes + problems
-
-
-def _lab_of(notebook: dict) -> str:
-    ours = notebook["metadata"].get("cnnlab")
-    name = ours.get("lab") if isinstance(ours, dict) else ""
-    return _shown(name)[:80] if isinstance(name, str) else ""
-
-
-def _has_ids(notebook: dict, cell_ids: set[str]) -> bool:
-    return any(cell["id"] in cell_ids for cell in notebook["cells"])
-
-
-def _content(notebook: dict) -> tuple:
-    return tuple((cell["cell_type"], cell["source"]) for cell in notebook["cells"])

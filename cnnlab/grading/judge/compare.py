@@ -41,6 +41,7 @@ def compare(rule: str, value, expected, *, labels=None, **options) -> Verdict:
     wrong = {name: problem for name, problem in found if problem}
     free = _constant(expected) if len(parts) > 1 else 0
     right = len(parts) - len(wrong)
+    # what a constant answer gets for nothing counts neither as asked nor as earned
     share = max(0, right - free) / (len(parts) - free)
     return Verdict(share, tuple(_told(wrong, len(parts), isinstance(expected, dict))))
 

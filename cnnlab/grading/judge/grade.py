@@ -11,7 +11,10 @@ from collections.abc import Iterator
 import nbformat
 
 from cnnlab.grading.handin import rebuild
-from cnnlab.grading.handin.submissions import Submission, Unclear, Unreadable, choose
+from cnnlab.grading.handin.choice import Unclear, choose
+from cnnlab.grading.handin.forbidden import find_forbidden
+from cnnlab.grading.handin.notebooks import Unreadable
+from cnnlab.grading.handin.submissions import Submission
 from cnnlab.grading.judge import results
 from cnnlab.grading.judge.reference import Reference
 from cnnlab.grading.judge.schedule import Outcome, run
@@ -32,12 +35,13 @@ def grade(
 ) -> results.Result:
     """Grade one submission. Never raises: what fails on our side needs a person."""
     start = time.monotonic()
-    record = _record(lab, submission, reference.seed, processes.isolation)
+    whose = lab, submission, reference.seed, processes.isolation
+    record = _record(*whose)
     try:
         known = {c.id for c in lab.of_kind("exercise", "check", "question")}
         notebook, notes = choose(submission, lab.name, known)
         steps = rebuild.graft(lab, notebook)
-        forbidden = {k: used for k, used in rebuild.forbidden(steps).items() if used}
+        forbidden = {k: names for k, names in find_forbidden(steps).items() if names}
         outcomes = run(reference, steps, processes, set(forbidden))
         return results.Result(
             **record,
@@ -54,9 +58,7 @@ def grade(
     except Unclear as error:
         status, why = results.PERSON, str(error)
     except Exception as error:
-        return grader_failed(
-            error, lab, submission, reference.seed, processes.isolation
-        )
+        return grader_failed(error, *whose)
     return results.Result(**record, status=status, reason=_line(why))
 
 
@@ -97,7 +99,7 @@ def _exercises(
     for name, points in lab.points.items():
         mine = parts[name]
         share, messages = _share(mine, forbidden.get(name))
-        verdict = results.PARTIAL
+        verdict = results.PARTIAL  # unless it turns out to be all or nothing
         steps = [outcome.step for outcome in mine]
         if not any(s.attempted for s in steps if s.kind == "exercise"):
             verdict, messages, share = results.NOT_ATTEMPTED, [], 0.0
@@ -174,6 +176,7 @@ def _executed(lab: Lab, outcomes: list[Outcome]) -> dict:
         if step.kind in ("probe", "holdout"):
             continue
         if reply:
+            # past the limit cells are shown without what they printed and drew
             left -= sum(len(str(output)) for output in reply.outputs)
             outputs = reply.outputs if left > 0 else []
             cell = nbformat.v4.new_code_cell(step.source, outputs=outputs)

@@ -41,7 +41,7 @@ def make_reference(
     Not its checks: no points come from them.
     """
     reference = Reference(seed)
-    with processes.start() as process:
+    with processes.start() as process:  # the same budget and box as a submission
         kinds = ("code", "exercise", "holdout", "probe")
         for cell in (c for c in lab.of_kind(*kinds) if c.is_graded):
             tell(f"solution, line {cell.line}")
@@ -70,6 +70,7 @@ def _ask(process: StudentProcess, cell: Cell, reference: Reference) -> Reply:
 
 def _seed(seed: int, cell: Cell) -> int:
     """A cell's own seed, below 2**32: whoever learns it knows none of the others."""
+    # by its id: an edited lab changes no seed but those of its new cells
     digest = hashlib.sha256(f"{seed}:{cell.id}".encode()).digest()
     return int.from_bytes(digest[:4])
 

@@ -73,6 +73,8 @@ class Result:
     account: str = ""
     notebook: dict | None = field(default=None, repr=False)
 
+    # None, not 0, wherever a person must look: the two never add up to a score
+
     @property
     def points(self) -> float | None:
         """Points of the exercises, or None where any of it needs a person."""

@@ -25,6 +25,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd, **kwargs):
         """Fork, or launch an ordinary kernel and say why, once."""
         try:
+            # In a thread: the first kernel waits seconds for the server to import
             self.process = await asyncio.to_thread(client.fork, cmd, **kwargs)
         except (client.NoWarmKernel, OSError) as error:
             _say_once(self.log, str(error))
@@ -35,6 +36,7 @@ class WarmProvisioner(LocalProvisioner):
 
     async def send_signal(self, signum):
         """Signal the kernel's process group, unless the kernel has ended."""
+        # by number, so only while we know that it is still the kernel's
         if self.process and await self.poll() is None:
             await super().send_signal(signum)
 

@@ -42,7 +42,7 @@ def to_nbgrader(
     course = Path(course)
     course.mkdir(parents=True, exist_ok=True)
     _find_alembic()
-    graded = [r for r in results if r.status == GRADED]
+    graded = [r for r in results if r.status == GRADED]  # no "needs a person" there
     with Gradebook(database or f"sqlite:///{course.resolve()}/gradebook.db") as book:
         _write_assignment(book, lab, course)
         for result in graded:
@@ -94,6 +94,7 @@ def _write_submission(book, lab: Lab, result: Result, course: Path) -> None:
         grade.needs_manual_grade = score.points is None
     book.db.commit()
     notebook = _with_metadata(lab, result.notebook or {"cells": []})
+    # formgrader shows `autograded/`; nbgrader's own Autograde starts from `submitted/`
     for folder in ("submitted", "autograded"):
         _write(course / folder / student / lab.name, lab, notebook)
 

@@ -52,7 +52,7 @@ def write_feedback(result: Result, lab: Lab, out: str | Path) -> Path:
     path = Path(out) / feedback_name(result)
     cells = notebook_cells(result.notebook)
     answered: set[str] = set()
-    for cell in cells:
+    for cell in cells:  # a link leads to the first part of an answer
         cell["mine"] = cell["kind"] in _OWN_KINDS
         cell["anchor"] = cell["kind"] == "exercise" and cell["name"] not in answered
         if cell["anchor"]:
@@ -74,12 +74,12 @@ def feedback_name(result: Result) -> str:
     return f"feedback/{file_name(result.student)}.html"
 
 
-@lru_cache
+@lru_cache  # parsed once for all pages of a class
 def _template(name: str):
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name fails, instead of an empty page
         trim_blocks=True,
         lstrip_blocks=True,
     )

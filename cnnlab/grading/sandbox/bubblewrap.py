@@ -58,6 +58,7 @@ def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:
             arguments += ["--symlink", os.readlink(path), str(path)]
         else:
             arguments += ["--ro-bind", str(path), str(path)]
+    # Last: the folders above had to be made first
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     return [*arguments, "--", *program]
 

@@ -23,7 +23,7 @@ def serve(control: socket.socket, boxed: bool) -> None:
     ping. First of all goes a pidfd whose end ends everything.
     """
     kept = os.listdir("/tmp") if boxed else None
-    with forking.lasting():
+    with forking.lasting():  # all that is made before the first fork is shared
         forking.preload()
         shell = make_shell()
     forking.leave_no_zombies()
@@ -71,7 +71,7 @@ def _become_worker(stream, shell: Shell, request: dict, kept: list[str] | None):
                 lockdown.die_with_parent(signal.SIGKILL)
             else:
                 lockdown.enter(kept, request["cpu"])
-        except OSError as error:
+        except OSError as error:  # not boxed as asked: no student's code may run
             messages.Channel(stream).send({"status": "error", "error": str(error)})
             raise
 

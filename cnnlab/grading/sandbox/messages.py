@@ -23,7 +23,7 @@ _NAME = 80  # characters kept of a name that the other side chose
 _DTYPE = re.compile(r"[<>|][biuf][1248]")  # bool, int, uint, float
 
 
-class WireError(Exception):
+class ProtocolError(Exception):
     """The other side is gone, too slow, or sent something that is not a message."""
 
 
@@ -34,29 +34,29 @@ class Channel:
         self.stream = stream
 
     def send(self, message: dict) -> None:
-        """Send one message. Raises WireError when the other side is gone."""
+        """Send one message. Raises ProtocolError when the other side is gone."""
         body = json.dumps(message).encode()
         try:
             self.stream.settimeout(_SEND_SECONDS)
             self.stream.sendall(struct.pack(">I", len(body)) + body)
         except OSError as error:  # TimeoutError included
-            raise WireError(f"cannot send: {error}") from None
+            raise ProtocolError(f"cannot send: {error}") from None
 
     def receive(self, deadline: float | None = None) -> dict:
         """The next message, or TimeoutError at `deadline` (`time.monotonic()`)."""
         (size,) = struct.unpack(">I", self._read(4, deadline))
         if size > MAX_MESSAGE:
-            raise WireError(f"message of {size:,} bytes; at most {MAX_MESSAGE:,}")
+            raise ProtocolError(f"message of {size:,} bytes; at most {MAX_MESSAGE:,}")
         body = self._read(size, deadline)
         parts = sum(body.count(sign) for sign in (b",", b"[", b"{"))
         if parts > MAX_PARTS:
-            raise WireError(f"message of {parts:,} parts; at most {MAX_PARTS:,}")
+            raise ProtocolError(f"message of {parts:,} parts; at most {MAX_PARTS:,}")
         try:
             message = json.loads(body)
         except (ValueError, RecursionError):
-            raise WireError("a message that is not JSON") from None
+            raise ProtocolError("a message that is not JSON") from None
         if not isinstance(message, dict):
-            raise WireError("a message that is not a JSON object")
+            raise ProtocolError("a message that is not a JSON object")
         return message
 
     def _read(self, size: int, deadline: float | None) -> bytes:
@@ -71,9 +71,11 @@ class Channel:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise WireError(f"cannot receive: {error}") from None
+                raise ProtocolError(f"cannot receive: {error}") from None
             if not part:
-                raise WireError("the process ended (crash, exit, or memory used up)")
+                raise ProtocolError(
+                    "the process ended (crash, exit, or memory used up)"
+                )
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
@@ -126,7 +128,7 @@ class Opaque(str):
 
 
 def decode(data, depth: int = _DEPTH):
-    """The value that `encode` wrote; WireError for anything it cannot have written."""
+    """The value that `encode` wrote. ProtocolError for what it cannot have written."""
     if data is None or isinstance(data, bool | int | float | str):
         return data
     if depth and isinstance(data, list):
@@ -138,7 +140,7 @@ def decode(data, depth: int = _DEPTH):
     try:
         return _decode_array(data["array"], data["dtype"], data["shape"])
     except (KeyError, TypeError, ValueError) as error:
-        raise WireError(f"not a value: {str(error)[:_NAME]}") from None
+        raise ProtocolError(f"not a value: {str(error)[:_NAME]}") from None
 
 
 def _decode_array(text: str, dtype: str, shape: list) -> np.ndarray:

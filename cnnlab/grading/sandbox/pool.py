@@ -78,7 +78,7 @@ class WarmProcesses(Processes):
         home = folder.name if folder else "/tmp"
         environment = student_environment(home, **environment)
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
+        with theirs, self._lock:  # a server answers one request at a time
             try:
                 child = self._fork(theirs, environment)
             except ProcessesDied:  # of old age, it may be: once more
@@ -123,6 +123,7 @@ class WarmProcesses(Processes):
                 server.close_if_ended()
             for child in list(self._children):
                 child.check()
+            # On a machine with much to look at, half of the time at most
             pause = max(_WATCH, time.monotonic() - start)
 
     def close(self) -> None:

@@ -55,9 +55,9 @@ class StudentProcess:
         self._running, self._cleanup = running, cleanup
         try:
             hello = self._channel.receive(time.monotonic() + START_LIMIT)
-        except (TimeoutError, messages.WireError) as error:
+        except (TimeoutError, messages.ProtocolError) as error:
             hello = {"error": str(error)}
-        if hello.get("status") != "ready":
+        if hello.get("status") != "ready":  # none of the student's code has run yet
             self.close()
             why = hello.get("error") or f"no answer for {START_LIMIT} s"
             raise ProcessesDied(f"the grading process did not start: {why}")
@@ -78,10 +78,11 @@ class StudentProcess:
             try:
                 answer, late = self._channel.receive(start + limit), False
             except TimeoutError:
+                # An interrupt costs this cell; a kill would cost all before it too
                 self._running.send_signal(signal.SIGINT)
                 answer, late = self._channel.receive(time.monotonic() + GRACE), True
             return read_reply(answer, late, time.monotonic() - start)
-        except (messages.WireError, TimeoutError, OSError) as error:
+        except (messages.ProtocolError, TimeoutError, OSError) as error:
             spent = time.monotonic() - start
             self.close()
             known = "" if isinstance(error, TimeoutError) else str(error)
@@ -178,11 +179,11 @@ def student_environment(home: str, **extra: str) -> dict[str, str]:
         "TMPDIR": home,
         "IPYTHONDIR": home,
         "MPLCONFIGDIR": home,
-        "CNNLAB_BUDGET": "smoke",
+        "CNNLAB_BUDGET": "smoke",  # the same for the solution and for everybody
         "CNNLAB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",  # one processor each: a neighbour is not slowed down
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
         "PYTHONHASHSEED": "0",

@@ -57,7 +57,7 @@ class Reply:
 
 
 def read_reply(message: dict, late: bool, seconds: float) -> Reply:
-    """The reply in a message. `WireError` where the value of a probe is none.
+    """The reply in a message. `ProtocolError` where the value of a probe is none.
 
     Args:
         late: it came after an interrupt.
@@ -73,7 +73,7 @@ def _clean_outputs(outputs) -> list[dict]:
     kept, left = [], _OUTPUTS
     for output in outputs if isinstance(outputs, list) else ():
         clean = _clean_output(output)
-        left -= len(json.dumps(clean))
+        left -= len(json.dumps(clean))  # as it will be stored
         if clean and left > 0:
             kept.append(clean)
     return kept
@@ -97,6 +97,7 @@ def _clean_output(output) -> dict | None:
     data = output.get("data")
     if kind not in ("display_data", "execute_result") or not isinstance(data, dict):
         return None
+    # Metadata could tell a page how to show it, so there is none
     clean = {"output_type": "display_data", "metadata": {}}
     return {**clean, "data": {k: v for k, v in data.items() if isinstance(v, str)}}
 

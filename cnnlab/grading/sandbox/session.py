@@ -29,6 +29,7 @@ class Session:
             reply = process.evaluate(source, limit, **names)
         if reply.status == DEAD:
             self._process = None
+        # What hung would hang again; a probe leaves nothing that a later cell needs
         elif names is None and reply.status != TIMEOUT:
             self._done.append((source, limit))
         return reply

@@ -36,13 +36,14 @@ def execute(shell: Shell, source: str) -> dict:
 def evaluate(shell: Shell, source: str, names: dict) -> dict:
     """The value of the last expression of `source`, in a copy of the namespace."""
     shell.outputs.clear()
+    # A copy, so that no probe changes what the next one, or a check, finds
     space = {k: v for k, v in shell.user_ns.items() if not _shadows(k)} | {"np": np}
     space |= {name: messages.decode(value) for name, value in names.items()}
     np.random.seed(space["seed"])
     if keras := sys.modules.get("keras"):  # a lab in plain NumPy does not wait for it
         keras.utils.set_random_seed(space["seed"])
         space["keras"] = keras
-    *body, last = ast.parse(source).body
+    *body, last = ast.parse(source).body  # of a probe, the last is an expression
     try:
         exec(compile(ast.Module(body, []), "<probe>", "exec"), space)
         value = eval(compile(ast.Expression(last.value), "<probe>", "eval"), space)
@@ -62,12 +63,12 @@ def serve(stream: socket.socket, shell: Shell) -> None:
     builtins.input = _no_input
     sys.stdout = Stream(shell.outputs, "stdout")
     sys.stderr = Stream(shell.outputs, "stderr")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # but while a cell runs
     channel.send({"status": "ready"})
     while True:
         try:
             message = channel.receive()
-        except messages.WireError:
+        except messages.ProtocolError:
             return
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)

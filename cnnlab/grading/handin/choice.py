@@ -1,0 +1,52 @@
+"""Which of a student's files is the notebook of this lab; a person decides in doubt."""
+
+from cnnlab.grading.handin.notebooks import Unreadable, read_notebook
+from cnnlab.grading.handin.submissions import FILES_LIMIT, Submission, shown
+
+
+class Unclear(ValueError):
+    """A submission that a person must look at; the message says why."""
+
+
+def choose(submission: Submission, lab_name: str, known_cells: set[str]):
+    """The notebook of this lab among a student's files, and notes on its reading.
+
+    Raises Unreadable when nothing can be read, Unclear when a person must look.
+    """
+    readable, problems = [], [submission.problem] if submission.problem else []
+    if len(submission.files) > FILES_LIMIT:
+        raise Unclear(f"{len(submission.files)} notebooks: which one is it?")
+    for file in submission.files:
+        try:
+            readable.append((*read_notebook(file.read()), file.short))
+        except Unreadable as error:
+            problems.append(f"{file.short}: {error}")
+    if not readable:
+        raise Unreadable("; ".join(problems) or "no notebook was handed in")
+    ours = [r for r in readable if _lab_of(r[0]) == lab_name]
+    ours = ours or [
+        r for r in readable if not _lab_of(r[0]) and _has_our_cells(r[0], known_cells)
+    ]
+    if not ours:
+        said = sorted({_lab_of(r[0]) for r in readable} - {""})
+        other = f"it says {', '.join(said)}" if said else "no cell of it is known"
+        raise Unclear(f"this is not {lab_name}: {other}")
+    if len({_content(r[0]) for r in ours}) > 1:
+        files = ", ".join(name for _, _, name in ours)
+        raise Unclear(f"{len(ours)} different notebooks of this lab: {files}")
+    notebook, notes, _ = ours[0]
+    return notebook, notes + problems
+
+
+def _lab_of(notebook: dict) -> str:
+    ours = notebook["metadata"].get("cnnlab")
+    name = ours.get("lab") if isinstance(ours, dict) else ""
+    return shown(name)[:80] if isinstance(name, str) else ""
+
+
+def _has_our_cells(notebook: dict, known_cells: set[str]) -> bool:
+    return any(cell["id"] in known_cells for cell in notebook["cells"])
+
+
+def _content(notebook: dict) -> tuple:
+    return tuple((cell["cell_type"], cell["source"]) for cell in notebook["cells"])
