@@ -134,6 +134,29 @@ def test_a_room_does_not_start_keras():
     assert not loaded_after(program) & {"tensorflow", "keras", "jax"}
 
 
+WINDOWS = """
+import sys
+sys.modules |= dict.fromkeys(("fcntl", "resource", "pwd", "grp", "termios"))
+import cnnlab.cli, cnnlab.doctor
+from cnnlab import data, models, plots, train
+from cnnlab.checks import lab01
+from cnnlab.grading.sandbox import bubblewrap, pool
+from cnnlab.teaching import check, probes, release, selfcheck, source
+sys.platform = "win32"
+try:
+    pool.open_processes(sandbox=False)
+except bubblewrap.IsolationError as error:
+    print(error)
+"""
+
+
+def test_what_students_call_needs_nothing_that_windows_lacks():
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS], capture_output=True, text=True, check=True
+    )
+    assert "On Windows: in WSL" in done.stdout
+
+
 GRADE = """
 from cnnlab.teaching import source as labs
 from cnnlab.grading import class_run

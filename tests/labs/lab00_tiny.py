@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 
-from cnnlab.teaching.check import check, close, equal, forbid
+from cnnlab.teaching.check import check, close, equal, forbid_use
 
 budget = 3
 
@@ -60,7 +60,7 @@ def correlate(x, kernel):
 @check
 def correlate_slides_the_kernel():
     """Each output is the dot product of the kernel with one window."""
-    forbid(correlate, "np.convolve", "np.correlate", "scipy")
+    forbid_use(correlate, "np.convolve", "np.correlate", "scipy")
     x, kernel = np.array([1.0, 4, -1, 0, 2]), np.array([1.0, 2, 0])
     close(
         correlate(x, kernel),

@@ -37,6 +37,11 @@ def open_processes(
     Raises:
         IsolationError: submissions cannot be boxed here; says what is missing.
     """
+    if sys.platform == "win32":
+        raise bubblewrap.IsolationError(
+            "Grading runs on Linux, boxed; on macOS with --no-sandbox, only work you "
+            "trust. On Windows: in WSL, where it is Linux."
+        )
     if not sandbox and sys.platform != "linux":
         return PlainProcesses()
     if sandbox:
