@@ -33,7 +33,7 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
         _check_built(name, model, again)
         shape = tuple(model(x).shape)
     except ValueError as error:
-        raise _too_small(error, hints) from None
+        raise too_small(error, *hints) from None
     _check_shape(name, model, shape, tuple(reference(x).shape), hints)
     _check_sizes(name, model, reference, slips, hints)
     received = respond(model, x, classifier=True)
@@ -114,7 +114,7 @@ def _check_built(name: str, model, again) -> None:
         )
 
 
-def _too_small(error: ValueError, hints: tuple) -> Exception:
+def too_small(error: ValueError, *hints: str) -> Exception:
     """What Keras says of a kernel that does not fit, in words; others as they are."""
     if "negative" not in str(error):
         return error
