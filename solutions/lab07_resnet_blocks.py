@@ -317,8 +317,7 @@ of_residual = ""  # the residual block: corner, edge, centre
 inputs = keras.Input((4, 4, 1))
 both = [block(inputs, 1, batch_norm=False) for block in (plain_block, residual_block)]
 of_ones = keras.Model(inputs, both)
-for weight in of_ones.weights:
-    weight.assign(np.ones(weight.shape))
+of_ones.set_weights([np.ones(weight.shape) for weight in of_ones.weights])
 x = np.ones((1, 4, 4, 1), "float32")
 maps = {"x": x, "plain block": of_ones(x)[0], "residual block": of_ones(x)[1]}
 maps = {name: to_numpy(values)[0, ..., 0] for name, values in maps.items()}
@@ -477,11 +476,9 @@ for name, kind in kinds.items():
 # %% [markdown]
 # ## 7. Plain against residual
 #
-# Four networks: 20 and 56 layers, plain and residual, with batch normalisation, half as
-# wide as the paper's on a laptop. All see the same images in the same number of steps.
-# At the `gpu` budget it is the paper's own experiment: 32×32 images that are shifted
-# and flipped, 16 filters, SGD with momentum 0.9 and a learning rate of 0.1 that is
-# divided by 10 after 32,000 and 48,000 of 64,000 steps of 128 images.
+# Four networks: 20 and 56 layers, plain and residual, with batch normalisation. All see
+# the same images in the same number of steps; on a laptop they are half as wide as the
+# paper's. The `gpu` budget repeats the paper's own experiment.
 
 # %% folded="The paper's own recipe, for the gpu budget" tags=["not-graded"]
 IS_PAPERS = train.budget(smoke=False, cpu=False, gpu=True)
@@ -592,7 +589,7 @@ for name, model in trained.items() if IS_PAPERS else ():
 # The paper trains for 64,000 steps, on all images. The test errors of its residual
 # networks fall with depth: 8.75 % for 20 layers, 6.97 % for 56, 6.43 % for 110. Its
 # plain networks get worse with depth, in training and in testing (figure 6, on the
-# left). That is what the `gpu` budget repeats; it was not measured here.
+# left). (The `gpu` budget was not measured here.)
 
 # %% [markdown] question="why_deeper_is_worse" title="Why is deeper worse?" points=1
 # The plain network of 56 layers has the higher *training* loss. Why is that not
@@ -750,8 +747,8 @@ for label, values in norms.items():
 # networks", 2016.* What happens when a trained network loses a block, without learning
 # anew? Blocks that keep the shape can simply be left out.
 #
-# Every block of the trained networks is one layer of them (`as_one_layer` saw to that),
-# and `model.layers` is a chain: each layer takes what the one before it gives.
+# Every block of the trained networks is one of their layers (`as_one_layer` saw to
+# that), and `model.layers` is a chain: each layer takes what the one before it gives.
 #
 # ### Exercise 7: `without` (2 points)
 
@@ -892,9 +889,8 @@ for name, found in removed.items():
 # <details><summary>What the slides say differently</summary>
 #
 # - Deck 001, "ResNet Block", has no batch normalisation in its formulas, and a max
-#   pooling in one of its blocks. He and his colleagues have BN after every convolution;
-#   where the map shrinks, the first convolution has a stride, and the shortcut a
-#   projection.
+#   pooling in one of its blocks. He et al. have BN after every convolution, and where the
+#   map shrinks a stride in the first convolution.
 # - Deck 002, "ResNet": a skip connection learns whether, and how much, to let through.
 #   That is a *highway network*, which has gates; here $x$ goes through whole. Nor is
 #   what comes out a linear combination with weights: it is a sum, and a ReLU.
