@@ -15,8 +15,7 @@
 # 2. write a multilayer perceptron in NumPy, with a softmax that no number overflows;
 # 3. derive backpropagation, for a regression and for a classification;
 # 4. prove a gradient right or wrong by finite differences, and know when they lie;
-# 5. train a network by stochastic gradient descent until it reads digits, with nothing
-#    but NumPy.
+# 5. train a network by stochastic gradient descent, in NumPy alone, until it reads digits.
 #
 # **Before you start.** New to Keras? Start with lab 1 and go on in order; lab 4 works
 # on its own. Here you need matrix products and the chain rule.
@@ -48,12 +47,11 @@ train.start()
 # $$y = \phi(\langle w, x \rangle + b), \qquad
 # \langle w, x \rangle = w_1 x_1 + \dots + w_d x_d.$$
 #
-# $f(x) = \langle w, x \rangle + b = 0$ is a straight line in the plane. Wanted are a $w$
-# and a $b$ such that $f$ is positive for examples with $y_i = 1$ and negative for those
-# with $y_i = -1$. **Rosenblatt's rule** (1958) finds them. Start at $w = 0$, $b = 0$; go
-# through the examples, one after the other, again and again; where
-# $y_i f(x_i) \le 0$, that is a mistake, and at once $w \leftarrow w + y_i\, x_i$ and
-# $b \leftarrow b + y_i$. Where it is right, nothing changes.
+# $f(x) = \langle w, x \rangle + b = 0$ is a straight line in the plane. Wanted are $w$
+# and $b$ with $f > 0$ for examples of class $y_i = 1$ and $f < 0$ for those of class
+# $y_i = -1$. **Rosenblatt's rule** (1958): start at $w = 0$, $b = 0$ and go through the
+# examples in order, again and again. Where $y_i f(x_i) \le 0$, that is a mistake, and at
+# once $w \leftarrow w + y_i\, x_i$, $b \leftarrow b + y_i$. Else nothing changes.
 #
 # ### Exercise 1: `neuron` and `perceptron` (2 points)
 
@@ -62,10 +60,8 @@ train.start()
 def neuron(x, w, b, phi):
     """What one neuron answers to many inputs: outputs (n,).
 
-    Args:
-        x: inputs (n, d), one in each row.
-        w, b: weights (d,), and the bias, a number.
-        phi: the activation, a function that works on arrays.
+    Args: inputs x (n, d), one in each row; weights w (d,) and the bias b, a number;
+        the activation phi, a function that works on arrays.
     """
     ### BEGIN SOLUTION
     return phi(x @ w + b)
@@ -75,9 +71,8 @@ def neuron(x, w, b, phi):
 def perceptron(x, y, epochs):
     """Train a neuron with Rosenblatt's rule, from w = 0 and b = 0.
 
-    Args:
-        x, y: examples (n, d), in the order to take them, and classes (n,), 1 or -1.
-        epochs: how many times.
+    Args: examples x (n, d), in the order to take them, and how many times, epochs;
+        classes y (n,), 1 or -1.
 
     Returns: w (d,), b, and a list: how many mistakes there were in each epoch.
     """
@@ -116,9 +111,8 @@ for epochs in (1, 3, 7, 9):
 np.array(found)
 
 # %% [markdown]
-# Four clouds, 80 points, and two questions. In the first, one cloud is positive, that
-# where both coordinates are (*and*); in the second, the two where just one of them is
-# (*exclusive or*, XOR).
+# Four clouds, 80 points, two questions: is it the cloud where both coordinates are
+# positive (*and*)? One of the two where just one is (*exclusive or*, XOR)?
 #
 # **Predict first.** How many mistakes will there be in the last of twelve epochs?
 
@@ -130,14 +124,12 @@ xor_mistakes = ""
 rng = np.random.default_rng(0)
 corners = rng.permutation(np.repeat([[-1, -1], [-1, 1], [1, -1], [1, 1]], 20, axis=0))
 points = corners + 0.2 * rng.standard_normal((80, 2))
-questions = {
-    "and": np.where(corners.min(axis=1) > 0, 1, -1),
-    "exclusive or": np.where(corners.prod(axis=1) < 0, 1, -1),
-}
+both = np.where(corners.min(axis=1) > 0, 1, -1)
+xor = np.where(corners.prod(axis=1) < 0, 1, -1)
 
 # %% tags=["not-graded"]
 axes, history = plots.panels(3, size=(11.5, 3.6)), {}
-for ax, (name, truth) in zip(axes, questions.items(), strict=False):
+for ax, name, truth in zip(axes, ("and", "exclusive or"), (both, xor), strict=False):
     *line, history[name] = perceptron(points, truth, 12)
     side = partial(neuron, w=line[0], b=line[1], phi=lambda z: (z > 0) + 0.0)
     plots.regions(side, points, truth, title=f"{name}: the last line", ax=ax)
@@ -147,10 +139,9 @@ plots.show(axes)
 print("You predicted:", and_mistakes or "nothing yet", "and", xor_mistakes or "nothing")
 
 # %% [markdown]
-# Where a line exists that separates the classes, the rule finds one after finitely many
-# mistakes (Novikoff, 1962). Where none exists, it never comes to rest; XOR has none
-# (Minsky and Papert, 1969). A second layer will do it, in section 4; and to *train* a
-# second layer is what the rest of this lab is about.
+# Where a line separates the classes, the rule finds one after finitely many mistakes
+# (Novikoff, 1962). Where none does, as for XOR (Minsky and Papert, 1969), it never
+# comes to rest. A second layer will do it; the rest of this lab is about *training* one.
 #
 # ## 2. Softmax
 #
@@ -173,10 +164,7 @@ print("You predicted:", and_mistakes or "nothing yet", "and", xor_mistakes or "n
 
 # %% exercise="softmax" points=2 forbid=["cnnlab", "keras", "tensorflow", "scipy"]
 def softmax(z):
-    """Probabilities from scores z, any numbers (..., classes).
-
-    Returns: floats of the same shape, with sum 1 along the last axis.
-    """
+    """Probabilities from any scores z: the same shape, sum 1 along the last axis."""
     ### BEGIN SOLUTION
     powers = np.exp(z - np.max(z, axis=-1, keepdims=True))
     return powers / np.sum(powers, axis=-1, keepdims=True)
@@ -199,18 +187,6 @@ with np.errstate(all="ignore"):
     p = np.concatenate([softmax(scores), softmax(10_000 * scores)])
 p
 
-# %% tags=["not-graded"]
-shifts = np.linspace(0, 1000, 201)
-scores = np.array([2.0, 1.0, 0.0]) + shifts[:, np.newaxis]
-with np.errstate(all="ignore"):
-    as_it_stands = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-titles = ["the formula as it stands: exp overflows", "yours"]
-axes = plots.panels(2, titles=titles, sharex=True, sharey=True)
-for ax, p in zip(axes, (as_it_stands, softmax(scores)), strict=True):
-    values = {f"score {2 - k} + c": p[:, k] for k in range(3)}
-    plots.lines(shifts, values, xlabel="c", ylabel="probability", ax=ax)
-plots.show(axes)
-
 # %% [markdown]
 # ## 3. Losses
 #
@@ -223,10 +199,9 @@ plots.show(axes)
 # | two classes | 0 or 1 | $p$ of class 1 | $-y \log p - (1 - y) \log(1 - p)$ |
 # | $K$ classes | one-hot | $p$, a vector | $-\sum_j y_j \log p_j$ |
 #
-# The second is the *binary* cross-entropy, the third the *categorical* one. In both,
-# the loss is $-\log$ of the probability that was given to the truth: $2 \log 2$ where
-# that was 1/4. And $\log 0$ is $-\infty$, $0 \cdot \log 0$ is nan: so no probability
-# below $10^{-12}$ is let into a logarithm.
+# The *binary* cross-entropy is the second, the *categorical* one the third. Both are
+# $-\log$ of the probability given to the truth, $2 \log 2$ for 1/4. As $\log 0$ is
+# $-\infty$ and $0 \cdot \log 0$ is nan, no probability below $10^{-12}$ is let into a logarithm.
 #
 # ### Exercise 3: three losses (2 points)
 
@@ -243,11 +218,7 @@ def squared_error(y, f):
 
 
 def binary_cross_entropy(y, p):
-    """Mean over the examples of -(y log p + (1 - y) log(1 - p)); always finite.
-
-    Args:
-        y, p: truth, 0 or 1, and probabilities of class 1, from 0 to 1; both (n,).
-    """
+    """Mean of -(y log p + (1 - y) log(1 - p)), always finite; y and p are (n,)."""
     ### BEGIN SOLUTION
     p = np.clip(p, EPSILON, 1 - EPSILON)
     return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
@@ -255,11 +226,7 @@ def binary_cross_entropy(y, p):
 
 
 def cross_entropy(y, p):
-    """Mean over the examples of -sum(y log p); always finite.
-
-    Args:
-        y, p: truth, one-hot rows, and probabilities, from 0 to 1; both (n, K).
-    """
+    """Mean of -sum(y log p), always finite; y, one-hot rows, and p are (n, K)."""
     ### BEGIN SOLUTION
     return -np.mean(np.sum(y * np.log(np.maximum(p, EPSILON)), axis=1))
     ### END SOLUTION
@@ -278,15 +245,13 @@ np.array([squared_error(*rng.normal(size=(2, n, 3))) for n in (1, 4, 9)])
 # %% probe="losses"
 rng = np.random.default_rng(seed)
 y, p = rng.integers(0, 2, (4, 9)), rng.random((4, 9))
-values = [binary_cross_entropy(row, q) for row, q in zip(y, p, strict=True)]
-values += [binary_cross_entropy(row, 1e-6 * q) for row, q in zip(y, p, strict=True)]
+values = [binary_cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
 np.array([*values, np.isfinite(binary_cross_entropy(y[0], 1.0 * y[1]))])
 
 # %% probe="losses"
 rng = np.random.default_rng(seed)
 y, p = np.eye(5)[rng.integers(0, 5, (4, 9))], rng.dirichlet(np.ones(5), (4, 9))
-values = [cross_entropy(row, q) for row, q in zip(y, p, strict=True)]
-values += [cross_entropy(row, 1e-6 * q) for row, q in zip(y, p, strict=True)]
+values = [cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
 np.array([*values, np.isfinite(cross_entropy(y[0], y[1]))])
 
 # %% [markdown]
@@ -303,10 +268,9 @@ np.array([*values, np.isfinite(cross_entropy(y[0], y[1]))])
 # for each neuron of layer $k$ and a column for each neuron of layer $k - 1$.
 #
 # We keep these numbers: `W`, `b`, `a` and `h` are dicts, and `W[1]` is $W^{(1)}$. So
-# `for k in W` runs from 1 to $L + 1$, `reversed(W)` runs back, and `len(W)` is $L + 1$.
-# One thing differs: the formula has one example, a column; we have a batch with an
-# example in each **row**. `W[k]` is (units, inputs), `b[k]` (units,), and `a[k]` and
-# `h[k]` are (n, units). $\psi$ is left to the loss, for a reason that section 6 gives.
+# `for k in W` runs from 1 to $L + 1$, `reversed(W)` back, and `len(W)` is $L + 1$. But
+# the formula's example is a column; our batch has an example in each **row**: `W[k]` is
+# (units, inputs), `b[k]` (units,), `a[k]` and `h[k]` (n, units). $\psi$ is left to section 6.
 #
 # ### Exercise 4: `forward` (2 points)
 
@@ -346,9 +310,8 @@ for sizes, phi in (((4, 3), np.tanh), ((3, 5, 2), np.tanh), ((2, 4, 3, 5), np.co
 np.concatenate(values)
 
 # %% [markdown]
-# Two hidden neurons are enough for XOR. Here their weights are set by hand: the first
-# answers 1 where $x_1 + x_2 > -1$, the second where $x_1 + x_2 > 1$; the output is high
-# where the first does and the second does not.
+# Two hidden neurons are enough for XOR, here set by hand: one answers 1 where
+# $x_1 + x_2 > -1$, the other where $x_1 + x_2 > 1$, the output where only the first does.
 
 
 # %% tags=["not-graded"]
@@ -357,16 +320,16 @@ def sigmoid(a):
     return np.exp(-np.logaddexp(0, -a))
 
 
-W_by_hand = {1: 8.0 * np.ones((2, 2)), 2: np.array([[12.0, -12.0]])}
-b_by_hand = {1: np.array([8.0, -8.0]), 2: np.array([-6.0])}
+def by_hand(x):
+    """The first hidden neuron, the second, and the output: (n, 3)."""
+    W = {1: 8.0 * np.ones((2, 2)), 2: np.array([[12.0, -12.0]])}
+    a, h = forward(x, W, {1: np.array([8.0, -8.0]), 2: np.array([-6.0])}, sigmoid)
+    return np.c_[h[1], sigmoid(a[2])]
+
+
 axes = plots.panels(3, size=(11, 3.6), title="XOR by two hidden neurons, set by hand")
 for k, name in enumerate(("first hidden neuron", "second hidden neuron", "output")):
-
-    def activity(x, k=k):
-        a, h = forward(x, W_by_hand, b_by_hand, sigmoid)
-        return np.c_[h[1], sigmoid(a[2])][:, k]
-
-    plots.regions(activity, points, questions["exclusive or"], title=name, ax=axes[k])
+    plots.regions(lambda x, k=k: by_hand(x)[:, k], points, xor, title=name, ax=axes[k])
 plots.show(axes)
 
 # %% [markdown]
@@ -376,9 +339,9 @@ plots.show(axes)
 # ## 5. Gradients, the slow way
 #
 # To train is to move all weights against the gradient of the loss. Backpropagation
-# computes it fast, and is easy to get wrong: a network with a wrong gradient often
-# still learns, only worse, and nobody notices. So write the test before the thing
-# itself: move one entry $x_i$ by a small $\varepsilon$ to both sides,
+# computes it fast, and is easy to get wrong: with a wrong gradient, a network often
+# still learns, only worse, and nobody notices. So write the test first: move one entry
+# $x_i$ by a small $\varepsilon$ to both sides,
 #
 # $$\frac{\partial f}{\partial x_i} \approx
 # \frac{f(x + \varepsilon e_i) - f(x - \varepsilon e_i)}{2 \varepsilon}.$$
@@ -389,9 +352,9 @@ plots.show(axes)
 # $$\frac{|\text{analytic} - \text{numeric}|}
 # {\max(|\text{analytic}| + |\text{numeric}|,\ 10^{-8})},$$
 #
-# where the $10^{-8}$ is for those that are both 0. Where the largest of all entries is
-# above $10^{-2}$ the gradient is wrong; above $10^{-4}$ it probably is, unless there is
-# a kink; below $10^{-7}$ be happy (after Stanford's CS231n).
+# where the $10^{-8}$ is for those that are both 0. If the largest one is above $10^{-2}$,
+# the gradient is wrong; above $10^{-4}$ it probably is, unless there is a kink; below
+# $10^{-7}$ be happy (after Stanford's CS231n).
 #
 # ### Exercise 5: `numerical_gradient` and `relative_error` (2 points)
 
@@ -439,11 +402,9 @@ check.relative_error(relative_error)
 # %% probe="gradient_check" weight=2
 rng = np.random.default_rng(seed)
 x, c = rng.normal(size=(2, 3, 4)).astype("float32")
-values = [
-    numerical_gradient(lambda z: np.sum(c * z**3) * np.sum(z), x, e)
-    for e in (0.5, 1e-5)
-]
-line = [numerical_gradient(lambda z: np.sum(c[0] * z**2), x[0])]
+values, line = [], [numerical_gradient(lambda z: np.sum(c[0] * z**2), x[0])]
+for step in (0.5, 1e-5):
+    values += [numerical_gradient(lambda z: np.sum(c * z**3) * np.sum(z), x, step)]
 in_float64 = [np.asarray(v).dtype == np.float64 for v in values]
 np.concatenate([np.ravel(v) for v in (*values, *line, x, in_float64)])
 
@@ -456,8 +417,7 @@ with np.errstate(all="ignore"):
 np.array([*np.log(errors), 1e3 * zero[0]])
 
 # %% [markdown]
-# How small a step? A tiny one makes $f(x + \varepsilon)$ and $f(x - \varepsilon)$ so
-# much alike that their difference is nothing but rounding.
+# With a tiny step, $f(x + \varepsilon) - f(x - \varepsilon)$ is nothing but rounding.
 #
 # **Predict first.** Which step is best for centred differences in float64: $10^{-1}$,
 # $10^{-5}$ or $10^{-12}$? And how many digits will be left in float32?
@@ -468,17 +428,11 @@ digits_left = ""
 
 
 # %% tags=["not-graded"]
-def wave(x):
-    """A function of which one knows the derivative, 3 cos(3 x) - exp(-x)."""
-    return np.sin(3 * x) + np.exp(-x)
-
-
 def error_of_step(step, dtype, ahead, behind):
-    """Relative error of the measured slope of wave, the largest of seven places."""
-    at = np.linspace(0.1, 1, 7)
-    x, e = at.astype(dtype), np.array(step, dtype)
-    slope = (wave(x + ahead * e) - wave(x - behind * e)) / (e * (ahead + behind))
-    return relative_error(3 * np.cos(3 * at) - np.exp(-at), slope.astype("float64"))
+    """The largest relative error of the measured slope of exp, at seven places."""
+    x, e = np.linspace(-1, 1, 7).astype(dtype), np.array(step, dtype)
+    slope = (np.exp(x + ahead * e) - np.exp(x - behind * e)) / (e * (ahead + behind))
+    return relative_error(np.exp(x, dtype="float64"), slope.astype("float64"))
 
 
 steps, errors = 10 ** np.arange(-12, 0, 0.25), {}
@@ -486,13 +440,13 @@ for dtype in ("float64", "float32"):
     for name, sides in {"centred": (1, 1), "one-sided": (1, 0)}.items():
         errors[f"{name}, {dtype}"] = [error_of_step(e, dtype, *sides) for e in steps]
 look = {"xlabel": "step $\\varepsilon$", "ylabel": "largest relative error"}
-ax = plots.lines(steps, errors, title="Slopes measured, by step", log="xy", **look)
+ax = plots.lines(steps, errors, title="The slope of exp, measured", log="xy", **look)
 plots.show(plots.reference(ax, bands={"be happy": (1e-12, 1e-7)}))
 print("You predicted:", best_step or "nothing yet", "and", digits_left or "nothing")
 
 # %% [markdown]
-# Even the best differences can mislead. Beside each of these functions stands a
-# gradient; one of the four is wrong. Which? Decide before you look at the numbers.
+# Even the best differences can mislead. Beside each function stands a gradient; one of
+# the four is wrong. Which? Decide before you look at the numbers.
 
 # %% tags=["not-graded"]
 rng = np.random.default_rng(0)
@@ -518,13 +472,10 @@ for name, f, where, gradient in four:
 # ## 6. The gradient at the output
 #
 # Backpropagation starts at the output, with $\delta = \nabla_{a^{(L+1)}}\, \ell$: how
-# the loss of one example changes with the scores. There are two cases.
-#
-# **Regression.** $f = a$, and $\ell = \sum_j (y_j - f_j)^2$: derive it yourself.
-#
-# **Classification.** $p = \text{softmax}(a)$, and $\ell = -\sum_i y_i \log p_i$. Each
-# $p_i$ depends on *all* scores, so that no single $\psi'$ will do; there is a matrix of
-# derivatives,
+# the loss of one example changes with the scores. For a **regression**, $f = a$ and
+# $\ell = \sum_j (y_j - f_j)^2$: derive it yourself. For a **classification**,
+# $p = \text{softmax}(a)$ and $\ell = -\sum_i y_i \log p_i$. Each $p_i$ depends on *all*
+# scores, so no single $\psi'$ will do; there is a matrix of derivatives,
 #
 # $$\frac{\partial p_i}{\partial a_j} = p_i\, (\mathbb{1}_{i=j} - p_j), \qquad
 # \frac{\partial \ell}{\partial p_i} = -\frac{y_i}{p_i}, \qquad
@@ -532,8 +483,8 @@ for name, f, where, gradient in four:
 # = \sum_i \frac{\partial \ell}{\partial p_i} \frac{\partial p_i}{\partial a_j}.$$
 #
 # Multiply out, and remember that $\sum_i y_i = 1$. What is left has no logarithm and no
-# quotient in it: that is why $\psi$ and the loss belong together. (And it must sum to 0:
-# a constant added to all scores changes nothing.)
+# quotient: that is why $\psi$ and the loss belong together. (And it must sum to 0: a
+# constant added to all scores changes nothing.)
 #
 # ### Exercise 6: `squared_error_gradient` and `cross_entropy_gradient` (2 points)
 #
@@ -570,18 +521,17 @@ np.concatenate([cross_entropy_gradient(y, p), y, p])  # these two as they were
 
 # %% [markdown] question="two_slides" title="An activation in the wrong place" points=1
 # For a regression with *one* output and an activation $\psi$ on it, the gradient is
-# $-2(y - \psi(a))\,\psi'(a)$. Someone trains a classifier with a softmax and computes,
-# element by element, what this formula becomes there, $-2(y - p)\,p(1 - p)$. Of which
-# loss is that the gradient: of the cross-entropy, of the squared error behind a
-# softmax, or of neither? Give the reason, and say how such a network behaves on
-# examples that it gets surely wrong.
+# $-2(y - \psi(a))\,\psi'(a)$. For a classifier with a softmax, someone computes what this
+# becomes there, element by element, $-2(y - p)\,p(1 - p)$. Of which loss is that the
+# gradient: of the cross-entropy, of the squared error behind a softmax, or of neither?
+# Give the reason, and say how such a network behaves on examples it gets surely wrong.
 #
 # ### BEGIN SOLUTION
 # *1 point.* Half a point: of neither. The cross-entropy's is $p - y$; for the squared
 # error, the softmax's derivatives form a full matrix (each probability depends on all
 # scores), and its entries off the diagonal, $-p_i p_j$, are left out here. Half a
-# point: for $p$ near 0 at the true class the factor $p(1 - p)$ vanishes, and so does
-# the gradient: the example is not corrected, training stalls on it.
+# point: for $p$ near 0 at the true class the factor $p(1 - p)$ vanishes, and the
+# gradient with it: the example is not corrected, training stalls on it.
 # ### END SOLUTION
 
 # %% [markdown]
@@ -599,13 +549,11 @@ np.concatenate([cross_entropy_gradient(y, p), y, p])  # these two as they were
 # $$\delta_j^{(k-1)} = \frac{\partial \ell}{\partial h_j^{(k-1)}} \cdot
 # \phi'\left(a_j^{(k-1)}\right).$$
 #
-# From $\delta^{(L+1)}$, exercise 6, all else follows, from the last layer to the first:
-# that is why it is called *back*propagation.
-#
-# For a batch, `delta` has a row for each example, like `a[k]`. The loss of a batch is
-# the **mean** over its $n$ examples, and so are the gradients of weights and biases,
-# which all examples share. The gradient for `x` has a row for each example: how the
-# loss of this one changes with its own inputs.
+# From $\delta^{(L+1)}$, exercise 6, all else follows, from the last layer *back* to the
+# first. For a batch, `delta` has a row for each example, like `a[k]`. Its loss is the
+# **mean** over the $n$ examples, and so are the gradients of weights and biases, which
+# all examples share. The gradient for `x` has a row for each example: how the loss of
+# this one changes with its own inputs.
 #
 # ### Exercise 7: `backward` (4 points)
 #
@@ -642,8 +590,7 @@ def backward(delta, W, a, h, dphi):
 check.backward(backward)
 
 # %% probe="backward"
-rng = np.random.default_rng(seed)
-parts = {"dW": [], "db": [], "dx": []}
+rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
 for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
     ks = range(1, len(sizes))
     W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
@@ -658,21 +605,16 @@ for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
 {name: np.concatenate(values) for name, values in parts.items()}
 
 # %% [markdown]
-# Now the proof, for whole networks, three activations, both losses. **Predict first.**
-# One of the activations has a kink. Will one see it?
+# Now the proof, for whole networks. **Predict first.** One of the three activations has
+# a kink. Will one see it?
 
 # %% prediction="kink"
 kink_seen = ""  # yes or no, and why?
 
-
 # %% tags=["not-graded"]
-def tanh_derivative(a):
-    return 1 - np.tanh(a) ** 2
-
-
-activations = {  # name: phi, dphi
+activations = {  # phi, dphi
     "sigmoid": (sigmoid, lambda a: sigmoid(a) * (1 - sigmoid(a))),
-    "tanh": (np.tanh, tanh_derivative),
+    "tanh": (np.tanh, lambda a: 1 - np.tanh(a) ** 2),
     "ReLU": (lambda a: np.maximum(a, 0), lambda a: (a > 0) + 0.0),
 }
 pairs = {  # name: loss, its gradient, psi
@@ -711,9 +653,9 @@ def gradient_errors(x, y, phi, dphi, loss, loss_gradient, psi):
 
 # %% tags=["not-graded"]
 rng, errors = np.random.default_rng(11), {}
-x, targets = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
-classes = np.eye(3)[rng.integers(0, 3, 8)]
-for (pair, functions), y in zip(pairs.items(), (targets, classes), strict=True):
+x, y = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
+targets = y, np.eye(3)[rng.integers(0, 3, 8)]
+for (pair, functions), y in zip(pairs.items(), targets, strict=True):
     for name, phi in activations.items():
         errors[f"{name}, {pair}"] = gradient_errors(x, y, *phi, *functions)
 names = ["x", "W1", "b1", "W2", "b2", "W3", "b3"]
@@ -738,17 +680,15 @@ print("You predicted:", kink_seen or "nothing yet")
 # means that one of the two is 0 or has the opposite sign: the gradient of the first
 # bias is missing (or its sign is wrong). (b) Probably right: three entries whose step
 # crosses a kink; repeat these with a smaller step, or at another point. (c) Nothing can
-# be said: float32 has 7 digits, too few for differences with this step; repeat in
-# float64.
+# be said: float32 has 7 digits, too few for this step; repeat in float64.
 # ### END SOLUTION
 
 # %% [markdown]
 # ## 8. Stochastic gradient descent
 #
 # The gradient of all $n$ examples for every single step would be a waste: a **batch**
-# $B$ of $m$ examples, drawn at random, points roughly the same way and costs a
-# fraction. With $\theta$ for all weights and biases, and a **learning rate**
-# $\varepsilon$,
+# $B$ of $m$, drawn at random, points roughly the same way and costs a fraction. With
+# $\theta$ for all weights and biases, and a **learning rate** $\varepsilon$,
 #
 # $$\theta \leftarrow \theta - \varepsilon\, \frac{1}{m} \sum_{i \in B}
 # \nabla_\theta\, \ell(f(x_i, \theta), y_i).$$
@@ -806,24 +746,23 @@ shuffled = runs[0].seen != runs[1].seen and sorted(runs[0].seen) != runs[0].seen
 np.array([*facts[0], *facts[1], shuffled, *(run.seen == run.labels for run in runs)])
 
 # %% [markdown]
-# That is all there is to training. One thing must not be forgotten: the weights must not
-# start at 0, or all neurons of a layer do the same for ever. `start` above draws them
-# at random; lab 3 is about how. First a regression, a noisy curve.
+# That is all there is to training. Only, the weights must not start at 0, or all neurons
+# of a layer do the same for ever: `start` above draws them at random. Lab 3 says how.
+#
+# **Predict first.** XOR, which no perceptron can do: which batch size will learn it in
+# the fewest *epochs*, 1, 8 or all 80 points, with the same learning rate?
+
+# %% prediction="batch_size"
+fewest_epochs = ""  # batches of 1, 8 or 80?
 
 
 # %% tags=["not-graded"]
-def regression_gradients(x, y, W, b):
-    """dW and db of the squared error of a tanh network."""
-    a, h = forward(x, W, b, np.tanh)
-    delta = squared_error_gradient(y, a[len(W)])
-    return backward(delta, W, a, h, tanh_derivative)[:2]
-
-
 def classifier_gradients(x, y, W, b):
     """dW and db of the cross-entropy of a tanh network with a softmax."""
-    a, h = forward(x, W, b, np.tanh)
+    phi, dphi = activations["tanh"]
+    a, h = forward(x, W, b, phi)
     delta = cross_entropy_gradient(y, softmax(a[len(W)]))
-    return backward(delta, W, a, h, tanh_derivative)[:2]
+    return backward(delta, W, a, h, dphi)[:2]
 
 
 def probabilities(x, W, b):
@@ -832,52 +771,25 @@ def probabilities(x, W, b):
 
 
 # %% tags=["not-graded"]
-rng, line = np.random.default_rng(0), np.linspace(-1.5, 1.5, 200)[:, np.newaxis]
-x = rng.uniform(-1.5, 1.5, (60, 1))
-y = np.sin(3 * x) + 0.15 * rng.normal(size=(60, 1))
-W, b = start((1, 12, 1), seed=1)
-W[1] *= 4  # so that the first layer's tanh bend within the interval
-for _ in range(train.budget(smoke=100, cpu=600, gpu=600)):
-    W, b = sgd_epoch(regression_gradients, x, y, W, b, 10, 0.05, rng)
-fitted = {"truth": np.sin(3 * line), "network": forward(line, W, b, np.tanh)[0][2]}
-look = {"xlabel": "$x$", "ylabel": "$y$", "title": "Twelve tanh units, by descent"}
-ax = plots.lines(line[:, 0], fitted, **look)
-plots.show(plots.points(x[:, 0], {"examples": y}, ax=ax, **look))
-
-# %% [markdown]
-# Then XOR, which no perceptron can do.
-#
-# **Predict first.** Which batch size will learn it in the fewest *epochs*: 1, 8 or all
-# 80 points, with the same learning rate?
-
-# %% prediction="batch_size"
-fewest_epochs = ""  # batches of 1, 8 or 80?
-
-# %% tags=["not-graded"]
-truth, losses = np.eye(2)[(questions["exclusive or"] + 1) // 2], {}
+truth, losses = np.eye(2)[(xor + 1) // 2], {}
 for size in (1, 80, 8):
-    (W, b), rng, name = start((2, 6, 2)), np.random.default_rng(0), f"batches of {size}"
-    losses[name] = []
+    (W, b), rng, after = start((2, 6, 2)), np.random.default_rng(0), []
     for _ in range(40):
         W, b = sgd_epoch(classifier_gradients, points, truth, W, b, size, 0.2, rng)
-        losses[name].append(cross_entropy(truth, probabilities(points, W, b)))
+        after.append(cross_entropy(truth, probabilities(points, W, b)))
+    losses[f"batches of {size}"] = after
 print("You predicted:", fewest_epochs or "nothing yet")
 axes = plots.panels(2, size=(10, 3.6), title="XOR, learned by six hidden neurons")
 look = {"xlabel": "epoch", "ylabel": "cross-entropy", "log": "y", "ax": axes[0]}
 plots.lines(range(1, 41), losses, title="loss after each epoch", **look)
-learned, look = (W, b), {"title": "probability, batches of 8", "ax": axes[1]}
-plots.regions(
-    lambda x: probabilities(x, *learned)[:, 1],
-    points,
-    questions["exclusive or"],
-    **look,
-)
+look = {"title": "probability, batches of 8", "ax": axes[1]}
+plots.regions(lambda x: probabilities(x, W, b)[:, 1], points, xor, **look)
 plots.show(axes)
 
 # %% [markdown]
-# With batches of 1 there are 80 steps in an epoch, with one batch of 80 a single step.
-# Per second it is another matter: a matrix product with 80 rows takes hardly longer
-# than one with a single row. Batches of 16 to 256 are the usual compromise.
+# With batches of 1 an epoch has 80 steps, with one batch of 80 a single step. Per second
+# it is another matter: a matrix product with 80 rows takes hardly longer than one with
+# a single row. Batches of 16 to 256 are the usual compromise.
 #
 # ## 9. The same in Keras
 #
@@ -907,9 +819,15 @@ check.same_as_keras([part for k in W for part in (W[k].T, b[k])], model.get_weig
 # %% [markdown]
 # ## 10. Reading digits
 #
-# MNIST: 28×28 pixels are 784 inputs, ten classes are ten outputs, 128 hidden neurons
-# stand between. Validation images are looked at after each epoch, the test images once,
-# at the end.
+# MNIST: 28×28 pixels are 784 inputs, ten classes ten outputs; 128 hidden neurons stand
+# between. Who gives 1/10 to each class has a loss of $\ln 10 = 2.30$; a start far above
+# it would say that the first weights are too large. Validation images are looked at
+# after each epoch, the test images once, at the end.
+#
+# **Predict first.** Which share of new digits will it read right?
+
+# %% prediction="digits"
+read_right = ""  # how many percent?
 
 # %% tags=["not-graded"]
 mnist = data.load("mnist")
@@ -923,22 +841,12 @@ def as_inputs(images, labels):
 
 
 W, b = start((784, 128, 10), dtype="float32")
-x_val, y_val = as_inputs(*val_set)
+(x_train, y_train), (x_val, y_val) = as_inputs(*train_set), as_inputs(*val_set)
 print(f"parameters: {sum(W[k].size + b[k].size for k in W):,}")
 print(f"loss at the start: {cross_entropy(y_val, probabilities(x_val, W, b)):.2f}")
 
-# %% [markdown]
-# Who gives 1/10 to each class has a loss of $\ln 10 = 2.30$; a start far above it would say
-# that the first weights are too large.
-#
-# **Predict first.** Which share of new digits will it read right?
-
-# %% prediction="digits"
-read_right = ""  # how many percent?
-
 # %% tags=["not-graded"]
-EPOCHS = 10 if len(train_set[0]) > 10_000 else train.budget(smoke=15, cpu=40, gpu=40)
-x_train, y_train = as_inputs(*train_set)
+EPOCHS = 10 if len(x_train) > 10_000 else train.budget(smoke=15, cpu=40, gpu=40)
 looked_at = {"": (x_train[:5000], y_train[:5000]), "val_": (x_val, y_val)}
 rng, history = np.random.default_rng(0), {}
 for _ in train.progress(EPOCHS):
@@ -963,24 +871,23 @@ check.digits_are_read(accuracy)
 # does not help: NumPy computes on the processor. The errors of which it is most sure:
 
 # %% tags=["not-graded"]
-answers = mnist.x_test, mnist.y_test, p_test
-names = mnist.class_names
-plots.show(plots.error_gallery(*answers, class_names=names, count=16, title=mnist.name))
+look = {"class_names": mnist.class_names, "count": 16, "title": mnist.name}
+plots.show(plots.error_gallery(mnist.x_test, mnist.y_test, p_test, **look))
 
 # %% [markdown]
 # ## Go further, ungraded
 #
+# - **A regression.** Fit a noisy sine, with `squared_error_gradient` and no softmax.
 # - **Momentum.** Keep a velocity, $v \leftarrow 0.9\, v - \varepsilon\, \nabla$, and
 #   step by $v$. How many epochs does that save?
 # - **What would change your mind?** `dx` says how each pixel changes the loss. Draw it
 #   for a digit and several wrong labels; move the image a little along it.
 # - **The wrong formula.** Train on MNIST with $-2(y - p)\,p(1 - p)$. How much worse?
-# - **Features.** Each row of $W^{(1)}$ is an image: draw some. Why is nothing to be seen
-#   at the edges?
+# - **Features.** Each row of $W^{(1)}$ is an image. Why is nothing to be seen at its edges?
 #
 # <details><summary>What the slides say differently</summary>
 #
-# - Deck 001's page on the cross entropy goes on with the squared loss: its
+# - Deck 001, on the cross entropy, goes on with the squared loss: its
 #   $-2(y - \psi(a))\,\psi'(a)$ is right for one output with an activation $\psi$, and
 #   for no softmax. It names LeCun, 1986; Rumelhart, Hinton and Williams, the same year.
 # - Deck 003 calls a network without activations a simple linear regression: it is an
