@@ -40,6 +40,11 @@ def _with(function: Callable, **slips: Mapping) -> dict[str, Callable]:
     }
 
 
+def _fail_if(wrong: bool, message: str, *hints: str) -> None:
+    if wrong:
+        raise Failure(message, *hints)
+
+
 def _parts(result, function: str, names: str) -> tuple:
     """The parts of a result, as many as there are names, or a failure."""
     wanted = names.replace(" and", ",").split(", ")
@@ -56,49 +61,12 @@ def _parts(result, function: str, names: str) -> tuple:
 
 # ---- Exercise 1: one neuron
 
-_NEURON_SLIPS = {
-    "The activation phi is left out.": lambda x, w, b, phi: x @ w + b,
-    "The bias b is left out.": lambda x, w, b, phi: phi(x @ w),
-    "b was added to each weight.": lambda x, w, b, phi: phi(x @ (w + b)),
-    "b came after the activation.": lambda x, w, b, phi: phi(x @ w) + b,
-}
-_NEURON_HINTS = (
-    "First the sum of what is weighed and the bias, then the activation.",
-    "Weigh with x @ w, add b, apply phi to the sum.",
-)
-_RULE_HINTS = (
-    "Right answers change nothing; a mistake changes w and b at once.",
-    "A mistake: y_i and f(x_i) have not the same sign, y_i * f(x_i) <= 0. At the "
-    "start f(x) = 0 for all x, on neither side: that is a mistake, too.",
-    "w = w + y_i * x_i and b = b + y_i",
-)
-_COUNT_HINT = "Count from zero in each epoch, when the mistake is made."
-
-
-@check(forbid=["cnnlab", "keras", "sklearn"], read="section 1, its formula,")
-def neuron(neuron):
-    """neuron() is phi(<w, x> + b), for every row of x."""
-    x, w = frozen([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), frozen([2.0, -1.0])
-    one = frozen([[1, 0, 2]]), frozen([0.5, 1.0, -1.0]), -1, np.tanh
-    for case in ((x, w, 0.5, np.square), one):
-        what = f"neuron(x, w, b, phi), x of shape {case[0].shape},"
-        received = neuron(*case)
-        _same(received, _neuron, _NEURON_SLIPS, case, what, _NEURON_HINTS)
-
 
 def _neuron(x, w, b, phi):
     return phi(x @ w + b)
 
 
-def _is_wrong(y, f):
-    return y * f <= 0
-
-
-def _push(x, y, f):
-    return y * x
-
-
-def _rosenblatt(x, y, epochs, *, is_wrong=_is_wrong, push=_push, at_once=True) -> tuple:
+def _rosenblatt(x, y, epochs, *, is_wrong=None, push=None, at_once=True) -> tuple:
     """w and, as its last entry, b; and for each epoch the number of mistakes."""
     x = np.c_[x, np.ones(len(x))]
     theta, counts = np.zeros(x.shape[1]), []
@@ -106,8 +74,9 @@ def _rosenblatt(x, y, epochs, *, is_wrong=_is_wrong, push=_push, at_once=True) -
         before, missed = theta, 0
         for x_i, y_i in zip(x, y, strict=True):
             f = (theta if at_once else before) @ x_i
-            wrong = is_wrong(y_i, f)
-            theta, missed = theta + wrong * push(x_i, y_i, f), missed + wrong
+            wrong = is_wrong(y_i, f) if is_wrong else y_i * f <= 0
+            pushed = push(x_i, y_i, f) if push else y_i * x_i
+            theta, missed = theta + wrong * pushed, missed + wrong
         counts.append(missed)
     return theta, counts
 
@@ -119,23 +88,50 @@ def _left(x, y, epochs) -> tuple:
     return ends[-1], [np.sum(y * f <= 0) for f in scores]
 
 
-_RULE_SLIPS = _with(
-    _rosenblatt,
-    is_wrong={
-        "Nothing is ever learned.": lambda y, f: y * f < 0,
-        "The weights change for right answers, too.": lambda y, f: True,
-        "f(x) = 0 was taken for an answer: positive.": lambda y, f: (f >= 0) != (y > 0),
-        "f(x) = 0 was taken for an answer: negative.": lambda y, f: (f > 0) != (y > 0),
-    },
-    push={
-        "The weights are pushed the wrong way.": lambda x, y, f: -y * x,
-        "The bias is never changed.": lambda x, y, f: y * np.append(x[:-1], 0),
-        "The step is twice too large: y_i minus the answer is 2 or -2.": (
-            lambda x, y, f: (y - np.sign(f)) * x
-        ),
-    },
-    at_once={"The weights change once per epoch, not at each mistake.": False},
-) | {"These are the mistakes that are left after each epoch.": _left}
+# fmt: off
+_NEURON_SLIPS = {
+    "The activation phi is left out.": lambda x, w, b, phi: x @ w + b,
+    "The bias b is left out.": lambda x, w, b, phi: phi(x @ w),
+    "b was added to each weight.": lambda x, w, b, phi: phi(x @ (w + b)),
+    "b came after the activation.": lambda x, w, b, phi: phi(x @ w) + b,
+}
+_NEURON_HINTS = (
+    "First the sum of what is weighed and the bias, then the activation.",
+    "Weigh with x @ w, add b, apply phi to the sum.",
+)
+_RULE_SLIPS = _with(_rosenblatt, is_wrong={
+    "Nothing is ever learned.": lambda y, f: y * f < 0,
+    "The weights change for right answers, too.": lambda y, f: True,
+    "f(x) = 0 was taken for an answer: positive.": lambda y, f: (f >= 0) != (y > 0),
+    "f(x) = 0 was taken for an answer: negative.": lambda y, f: (f > 0) != (y > 0),
+}, push={
+    "The weights are pushed the wrong way.": lambda x, y, f: -y * x,
+    "The bias is never changed.": lambda x, y, f: y * np.append(x[:-1], 0),
+    "The step is twice too large: y_i minus the answer is 2 or -2.":
+        lambda x, y, f: (y - np.sign(f)) * x,
+}, at_once={
+    "The weights change once per epoch, not at each mistake.": False,
+}) | {"These are the mistakes that are left after each epoch.": _left}
+_RULE_HINTS = (  # of w and b; of the mistakes
+    (
+        "Right answers change nothing; a mistake changes w and b at once.",
+        "A mistake: y_i and f(x_i) have not the same sign, y_i * f(x_i) <= 0. At the "
+        "start f(x) = 0 for all x, on neither side: that is a mistake, too.",
+        "w = w + y_i * x_i and b = b + y_i",
+    ),
+    ("Count from zero in each epoch, when the mistake is made.",),
+)
+# fmt: on
+
+
+@check(forbid=["cnnlab", "keras", "sklearn"], read="section 1, its formula,")
+def neuron(neuron):
+    """neuron() is phi(<w, x> + b), for every row of x."""
+    x, w = frozen([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), frozen([2.0, -1.0])
+    one = frozen([[1, 0, 2]]), frozen([0.5, 1.0, -1.0]), -1, np.tanh
+    for case in ((x, w, 0.5, np.square), one):
+        what = f"neuron(x, w, b, phi), x of shape {case[0].shape},"
+        _same(neuron(*case), _neuron, _NEURON_SLIPS, case, what, _NEURON_HINTS)
 
 
 @check(forbid=["cnnlab", "keras", "sklearn"], read="section 1, 'Rosenblatt's rule',")
@@ -147,11 +143,14 @@ def perceptron(perceptron):
     for x, y, epochs in ((corners, [1, -1, -1, -1, 1], 4), (made, sides, 6)):
         case = frozen(x), frozen(y), epochs
         w, b, mistakes = _trained(perceptron, case)
-        for received, part, hints in (
-            ([*w, b], 0, _RULE_HINTS),
-            (mistakes, 1, (_COUNT_HINT,)),
-        ):
-            _check_part(received, part, case, hints)
+        _check_part([*w, b], 0, case)
+        if np.shape(mistakes) != (epochs,):
+            raise Failure(
+                f"After {epochs} epochs mistakes is {mistakes!r:.80}: it wants a "
+                "number for every epoch, also where that is 0.",
+                *_RULE_HINTS[1],
+            )
+        _check_part(mistakes, 1, case)
 
 
 def _trained(perceptron: Callable, case: tuple) -> tuple:
@@ -166,22 +165,15 @@ def _trained(perceptron: Callable, case: tuple) -> tuple:
         ) from None
 
 
-def _check_part(received, part: int, case: tuple, hints: tuple) -> None:
+def _check_part(received, part: int, case: tuple) -> None:
     """The first part of `_rosenblatt`, w and b, or the second, the mistakes."""
-    epochs = case[-1]
-    if part and np.shape(received) != (epochs,):
-        raise Failure(
-            f"After {epochs} epochs mistakes is {received!r:.80}: it wants a number "
-            "for every epoch, also where that is 0.",
-            *hints,
-        )
 
     def part_of(trained):
         return lambda *case: trained(*case)[part]
 
     slips = {words: part_of(wrong) for words, wrong in _RULE_SLIPS.items()}
-    what = f"{'mistakes' if part else 'w and b'} after {epochs} epochs"
-    _same(received, part_of(_rosenblatt), slips, case, what, hints)
+    what = f"{('w and b', 'mistakes')[part]} after {case[-1]} epochs"
+    _same(received, part_of(_rosenblatt), slips, case, what, _RULE_HINTS[part])
 
 
 # ---- Exercise 2: softmax
@@ -197,36 +189,31 @@ def _hidden_overflow(z):
     return powers / (powers.sum(axis=-1, keepdims=True) + 1e-12)
 
 
-_AXIS_SLIPS = _with(
-    _softmax,
-    axis={
-        "The probabilities sum to 1 over the examples.": 0,
-        "The probabilities sum to 1 over the second axis, not over the last.": 1,
-        "The probabilities sum to 1 over the whole batch.": None,
-    },
-)
+# fmt: off
+_AXIS_SLIPS = _with(_softmax, axis={
+    "The probabilities sum to 1 over the examples.": 0,
+    "The probabilities sum to 1 over the second axis, not over the last.": 1,
+    "The probabilities sum to 1 over the whole batch.": None,
+})
 _AXIS_HINTS = (
     "Exponentials, divided by their sum.",
     "The classes are along the last axis: each row has its own sum.",
     "np.sum(powers, axis=-1, keepdims=True)",
 )
-_LARGE_SLIPS = _with(
-    _softmax,
-    shift={
-        "exp(1000) overflows to inf, and inf / inf is nan.": lambda z, **_: 0,
-        "Some rows are nan: what was subtracted is the largest score of all rows. "
-        "exp(-6000) is 0, and 0 / 0 is nan.": lambda z, **_: z.max(),
-        "Some rows are nan: subtract the largest, not the mean.": np.mean,
-        "Some rows are nan: subtract the largest score, not the largest size.": (
-            lambda z, **look: np.abs(z).max(**look)
-        ),
-    },
-) | {"This is an overflow hidden: exp(1000) is exp(999) here.": _hidden_overflow}
+_LARGE_SLIPS = _with(_softmax, shift={
+    "exp(1000) overflows to inf, and inf / inf is nan.": lambda z, **_: 0,
+    "Some rows are nan: what was subtracted is the largest score of all rows. "
+    "exp(-6000) is 0, and 0 / 0 is nan.": lambda z, **_: z.max(),
+    "Some rows are nan: subtract the largest, not the mean.": np.mean,
+    "Some rows are nan: subtract the largest score, not the largest size.":
+        lambda z, **look: np.abs(z).max(**look),
+}) | {"This is an overflow hidden: exp(1000) is exp(999) here.": _hidden_overflow}
 _LARGE_HINTS = (
     "What may be subtracted from all scores without changing the result?",
     "Subtract the largest score first: then the largest power is exp(0) = 1.",
     "Each row has a largest score of its own: axis=-1, keepdims=True.",
 )
+# fmt: on
 
 
 @check(forbid=[*_NUMPY, "scipy"], read="section 2, from 'The formula is right',")
@@ -251,20 +238,56 @@ def _squared(y, f):
     return np.mean(np.sum((y - f) ** 2, axis=1))
 
 
+def _binary(y, p, *, log=np.log, mean=np.mean, sign=-1):
+    p = np.clip(p, 1e-12, 1 - 1e-12)
+    return sign * mean(y * log(p) + (1 - y) * log(1 - p))
+
+
+def _categorical(y, p, *, chosen=np.sum, mean=np.mean, sign=-1):
+    return sign * mean(np.log(np.maximum(chosen(y * p, axis=1), 1e-12)))
+
+
+# fmt: off
 _SQUARED_SLIPS = {
     "This is the sum over the examples.": lambda y, f: np.sum((y - f) ** 2),
     "This is the mean over all numbers.": lambda y, f: np.mean((y - f) ** 2),
-    "This is the root of it. Squares are asked, without a root.": (
-        lambda y, f: _squared(y, f) ** 0.5
-    ),
-    "The mean runs over the outputs, the sum over the examples.": (
-        lambda y, f: _squared(y.T, f.T)
-    ),
+    "This is the root of it. Squares are asked, without a root.":
+        lambda y, f: _squared(y, f) ** 0.5,
+    "The mean runs over the outputs, the sum over the examples.":
+        lambda y, f: _squared(y.T, f.T),
 }
 _SQUARED_HINTS = (
     "One number for each example: the sum of its squares. Then their mean.",
     "np.sum(..., axis=1) of the squares of y - f, and np.mean of these",
 )
+_SIGN = {"The loss is negative: mind the sign.": 1}
+_BINARY_SLIPS = _with(_binary, sign=_SIGN, log={
+    "You took the logarithm to the base 2; np.log is the natural one.": np.log2,
+}, mean={
+    "This is the sum: take the mean over the examples.": np.sum,
+}) | {"Examples of class 0 count for nothing.": lambda y, p: _binary(y, p**y)}
+_BINARY_HINTS = (
+    "If the class is 0, the truth had the probability 1 - p.",
+    "The second term, (1 - y) * log(1 - p), is for y = 0.",
+)
+_CATEGORICAL_SLIPS = _with(_categorical, sign=_SIGN, mean={
+    "This is the sum over the examples.": np.sum,
+    "The mean runs over classes and examples.": lambda v: np.mean(v) / 4,
+}) | {
+    "This is that of the largest probability, not of the true class.":
+        lambda y, p: _categorical(1, p, chosen=np.max),
+}
+_CATEGORICAL_HINTS = (
+    "The logarithm of a probability is negative: mind the sign.",
+    "A sum over the classes, then the mean over the examples.",
+    "-sum(y * log(p)) is -log of the probability that the truth was given.",
+)
+_LOG_HINTS = (
+    "log(0) is -inf, and 0 * log(0) is nan: one of them spoils a whole batch.",
+    "No number below EPSILON is let into a logarithm, and no other is changed.",
+    "np.maximum(p, EPSILON), or np.clip(p, EPSILON, 1 - EPSILON), in the log",
+)
+# fmt: on
 
 
 @check(forbid=[*_NUMPY, "sklearn"], read="section 3, its table,")
@@ -279,54 +302,6 @@ def squared_error(squared_error):
         _same(received, _squared, _SQUARED_SLIPS, case, what, _SQUARED_HINTS)
 
 
-def _binary(y, p, *, log=np.log, mean=np.mean, sign=-1):
-    p = np.clip(p, 1e-12, 1 - 1e-12)
-    return sign * mean(y * log(p) + (1 - y) * log(1 - p))
-
-
-def _of_truth(y, p):
-    return (y * p).sum(axis=1)
-
-
-def _categorical(y, p, *, chosen=_of_truth, mean=np.mean, sign=-1):
-    return sign * mean(np.log(np.maximum(chosen(y, p), 1e-12)))
-
-
-_BINARY_SLIPS = _with(
-    _binary,
-    log={"You took the logarithm to the base 2; np.log is the natural one.": np.log2},
-    mean={"This is the sum: take the mean over the examples.": np.sum},
-    sign={"The loss is negative: mind the sign.": 1},
-) | {"Examples of class 0 count for nothing.": lambda y, p: _binary(y, p**y)}
-_BINARY_HINTS = (
-    "If the class is 0, the truth had the probability 1 - p.",
-    "The second term, (1 - y) * log(1 - p), is for y = 0.",
-)
-_CATEGORICAL_SLIPS = _with(
-    _categorical,
-    mean={
-        "This is the sum over the examples.": np.sum,
-        "The mean runs over classes and examples.": lambda v: np.mean(v) / 4,
-    },
-    chosen={
-        "This is that of the largest probability, not of the true class.": (
-            lambda y, p: p.max(axis=1)
-        )
-    },
-    sign={"The loss is negative: mind the sign.": 1},
-)
-_CATEGORICAL_HINTS = (
-    "The logarithm of a probability is negative: mind the sign.",
-    "A sum over the classes, then the mean over the examples.",
-    "-sum(y * log(p)) is -log of the probability that the truth was given.",
-)
-_LOG_HINTS = (
-    "log(0) is -inf, and 0 * log(0) is nan: one of them spoils a whole batch.",
-    "No number below EPSILON is let into a logarithm, and no other is changed.",
-    "np.maximum(p, EPSILON), or np.clip(p, EPSILON, 1 - EPSILON), in the log",
-)
-
-
 @check(forbid=[*_NUMPY, "sklearn"], read="section 3, its table,")
 def cross_entropies(binary_cross_entropy, cross_entropy):
     """Both cross-entropies are right, and always finite."""
@@ -334,6 +309,7 @@ def cross_entropies(binary_cross_entropy, cross_entropy):
         case, what = (frozen(y), frozen(p)), f"binary_cross_entropy({y}, {p})"
         received = binary_cross_entropy(*case)
         _same(received, _binary, _BINARY_SLIPS, case, what, _BINARY_HINTS)
+    known = _CATEGORICAL_SLIPS
     for classes, p in (
         ([3, 3], [[0.25] * 4, [0.01, 0.01, 0.01, 0.96]]),
         ([2, 0, 1], [[0.5, 0.2, 0.2, 0.1], [0.1, 0.2, 0.6, 0.1], [0.3, 0.4, 0.3, 0.0]]),
@@ -341,9 +317,7 @@ def cross_entropies(binary_cross_entropy, cross_entropy):
         case = frozen(np.eye(4)[classes]), frozen(p)
         what = f"cross_entropy of classes {classes} and probabilities {p}"
         received = cross_entropy(*case)
-        _same(
-            received, _categorical, _CATEGORICAL_SLIPS, case, what, _CATEGORICAL_HINTS
-        )
+        _same(received, _categorical, known, case, what, _CATEGORICAL_HINTS)
     _check_logarithms(binary_cross_entropy, cross_entropy)
 
 
@@ -357,14 +331,9 @@ def _check_logarithms(binary: Callable, many: Callable) -> None:
         exactly = "For probabilities of exactly 0 and 1"
         raise Failure(f"{exactly} the losses are {said}.", *_LOG_HINTS)
     close(worst[1], 0, "binary_cross_entropy of sure and right answers", *_LOG_HINTS)
-    p, what = (
-        frozen([1e-8, 1 - 1e-8]),
-        "where the truth was given a probability of 1e-8",
-    )
-    for name, loss in (
-        ("binary_cross_entropy", binary(y, p)),
-        ("cross_entropy", many(both, frozen([p, p[::-1]]))),
-    ):
+    p, what = frozen([1e-8, 1 - 1e-8]), "where the truth was given only 1e-8"
+    two = binary(y, p), many(both, frozen([p, p[::-1]]))
+    for name, loss in zip(("binary_cross_entropy", "cross_entropy"), two, strict=True):
         close(loss, -np.log(1e-8), f"{name} {what}", *_LOG_HINTS)
 
 
@@ -383,11 +352,88 @@ _PHI = {  # name -> the activation, its derivative
 }
 # Sizes and a batch where no slip ends in an error of shapes, so that the values can
 # tell what is wrong; then others, and the smallest.
-_NETWORKS = (
-    ((3, 3, 3, 3), 3, "sine"),
-    ((5, 4, 2, 3), 6, "tanh"),
-    ((2, 4), 1, "tanh"),
-)
+_NETWORKS = ((3, 3, 3, 3), 3, "sine"), ((5, 4, 2, 3), 6, "tanh"), ((2, 4), 1, "tanh")
+
+
+def network(sizes: tuple, batch: int, phi: str, seed: int = 0) -> SimpleNamespace:
+    """A random network after its forward pass: `W, b, a, h`, `delta`, `phi, dphi`.
+
+    Args:
+        sizes: numbers of inputs, of units in each layer, and of outputs.
+        batch: number of examples, a row each.
+        phi: activation of the hidden layers: "sine", "tanh", "sigmoid" or "ReLU".
+    """
+    rng, layers = np.random.default_rng(seed), range(1, len(sizes))
+    net = SimpleNamespace(x=frozen(rng.normal(size=(batch, sizes[0]))))
+    net.W = {k: frozen(rng.normal(size=(sizes[k], sizes[k - 1]))) for k in layers}
+    net.b = {k: frozen(rng.normal(size=sizes[k])) for k in layers}
+    net.delta = frozen(rng.normal(size=(batch, sizes[-1])))
+    net.phi, net.dphi = _PHI[phi]
+    made = {name: frozen(value) for name, value in values(net).items()}
+    net.a = {k: made[f"a[{k}]"] for k in layers}
+    net.h = {k: made[f"h[{k}]"] for k in (0, *layers)}
+    return net
+
+
+def _affine(net, h, k):
+    return h @ net.W[k].T + net.b[k]
+
+
+def values(net, *, affine=_affine, act=lambda net, a: net.phi(a)) -> dict:
+    """`h[0]`, then `a[k]` and `h[k]` by name; `affine` and `act` may be replaced."""
+    made = {"h[0]": net.x}
+    for k in net.W:
+        made[f"a[{k}]"] = affine(net, made[f"h[{k - 1}]"], k)
+        made[f"h[{k}]"] = act(net, made[f"a[{k}]"])
+    return made
+
+
+def _all_in_a(net) -> dict:
+    return values(net, affine=lambda *at: net.phi(_affine(*at)), act=lambda _, a: a)
+
+
+def _from_0(net) -> dict:
+    return {f"a[{k - 1}]": values(net)[f"a[{k}]"] for k in net.W}
+
+
+def _outer(delta, h):
+    """Of each example, `(batch, units, inputs)`."""
+    return delta[:, :, None] * h[:, None, :]
+
+
+def _kernel(net, delta, k):
+    return _outer(delta, net.h[k - 1])
+
+
+def _hidden(slope: Callable) -> Callable:
+    """A derivative after layer k; behind input and output there is none."""
+    return lambda net, k: slope(net, k) if 0 < k < len(net.W) else 1.0
+
+
+_slope = _hidden(lambda net, k: net.dphi(net.a[k]))
+
+
+def _down(net, delta, k):
+    return delta @ net.W[k]
+
+
+def gradients(net, *, kernel=_kernel, slope=_slope, down=_down, each=False) -> dict:
+    """`dW[k]` and `db[k]` from the last layer to the first, then `dx`, by name.
+
+    Args:
+        kernel, slope, down: steps that may be replaced.
+        each: those of the single examples, `(batch, ...)`, instead of their mean.
+    """
+    made, delta = {}, net.delta * slope(net, len(net.W))
+    for k in reversed(net.W):
+        made |= {f"dW[{k}]": kernel(net, delta, k), f"db[{k}]": delta}
+        delta = down(net, delta, k) * slope(net, k - 1)
+    if not each:
+        made = {name: gradient.mean(axis=0) for name, gradient in made.items()}
+    return made | {"dx": delta}
+
+
+# fmt: off
 _HINTS = {
     "a": (
         "Every unit of layer k weighs all h[k - 1] and adds its bias.",
@@ -416,85 +462,70 @@ _HINTS = {
         "Take dx from the last delta, one step down from layer 1: delta @ W[1].",
     ),
 }
-
-
-def network(sizes: tuple, batch: int, phi: str, seed: int = 0) -> SimpleNamespace:
-    """A random network after its forward pass: `W, b, a, h`, `delta`, `phi, dphi`.
-
-    Args:
-        sizes: numbers of inputs, of units in each layer, and of outputs.
-        batch: number of examples, a row each.
-        phi: activation of the hidden layers: "sine", "tanh", "sigmoid" or "ReLU".
-    """
-    rng, layers = np.random.default_rng(seed), range(1, len(sizes))
-    net = SimpleNamespace(x=frozen(rng.normal(size=(batch, sizes[0]))))
-    net.W = {k: frozen(rng.normal(size=(sizes[k], sizes[k - 1]))) for k in layers}
-    net.b = {k: frozen(rng.normal(size=sizes[k])) for k in layers}
-    net.delta = frozen(rng.normal(size=(batch, sizes[-1])))
-    net.phi, net.dphi = _PHI[phi]
-    made = {name: frozen(value) for name, value in values(net).items()}
-    net.a = {k: made[f"a[{k}]"] for k in layers}
-    net.h = {k: made[f"h[{k}]"] for k in (0, *layers)}
-    return net
-
-
-def _affine(net, h, k):
-    return h @ net.W[k].T + net.b[k]
-
-
-def _act(net, a):
-    return net.phi(a)
-
-
-def values(net, *, affine=_affine, act=_act) -> dict:
-    """`h[0]`, then `a[k]` and `h[k]` by name; `affine` and `act` may be replaced."""
-    made = {"h[0]": net.x}
-    for k in net.W:
-        made[f"a[{k}]"] = affine(net, made[f"h[{k - 1}]"], k)
-        made[f"h[{k}]"] = act(net, made[f"a[{k}]"])
-    return made
-
-
-def _all_in_a(net) -> dict:
-    return values(
-        net, affine=lambda *layer: net.phi(_affine(*layer)), act=lambda _, a: a
-    )
-
-
-def _from_0(net) -> dict:
-    return {f"a[{k - 1}]": values(net)[f"a[{k}]"] for k in net.W}
-
-
-_FORWARD_SLIPS = _with(
-    values,
-    affine={
-        "the bias b is left out": lambda net, h, k: h @ net.W[k].T,
-        "b was taken away, not added": lambda net, h, k: h @ net.W[k].T - net.b[k],
-        "b was added along the wrong axis, to the examples, not to the units": (
-            lambda net, h, k: h @ net.W[k].T + net.b[k][:, None]
-        ),
-        "h went through the transpose of W": lambda net, h, k: h @ net.W[k] + net.b[k],
-        "W @ h takes the columns of h for the examples": (
-            lambda net, h, k: net.W[k] @ h + net.b[k]
-        ),
-        "it starts from x again, not from the layer below": (
-            lambda net, h, k: _affine(net, net.x, k)
-        ),
-    },
-    act={
-        "the activation phi is left out": lambda net, a: a,
-        "phi was applied twice": lambda net, a: net.phi(net.phi(a)),
-    }
-    | {
-        f"the activation is {name}, whatever phi is given": (
-            lambda net, a, phi=_PHI[name][0]: phi(a)
-        )
-        for name in ("sigmoid", "tanh", "ReLU")
-    },
-) | {
+_FORWARD_SLIPS = _with(values, affine={
+    "the bias b is left out": lambda net, h, k: h @ net.W[k].T,
+    "b was taken away, not added": lambda net, h, k: h @ net.W[k].T - net.b[k],
+    "b was added along the wrong axis, to the examples, not to the units":
+        lambda net, h, k: h @ net.W[k].T + net.b[k][:, None],
+    "h went through the transpose of W": lambda net, h, k: h @ net.W[k] + net.b[k],
+    "W @ h takes the columns of h for the examples":
+        lambda net, h, k: net.W[k] @ h + net.b[k],
+    "it starts from x again, not from the layer below":
+        lambda net, h, k: _affine(net, net.x, k),
+}, act={
+    "the activation phi is left out": lambda net, a: a,
+    "phi was applied twice": lambda net, a: net.phi(net.phi(a)),
+} | {
+    f"the activation is {name}, whatever phi is given":
+        lambda net, a, phi=_PHI[name][0]: phi(a)
+    for name in ("sigmoid", "tanh", "ReLU")
+}) | {
     "phi was applied to a itself, which then holds h": _all_in_a,
     "the numbers of layers are off by one: they begin at 1": _from_0,
 }
+_DERIVATIVE = "it has the derivative of the {}, in place of the given dphi"
+_HIDDEN_SLIPS = {  # of the derivative, at the hidden layers
+    "the derivative of the activation is left out on the way down to it":
+        lambda net, k: 1.0,
+    "dphi was given h, the activation, in place of a, which it was taken of":
+        lambda net, k: net.dphi(net.h[k]),
+    "dphi was taken at the layer above, a[k + 1] in place of a[k]":
+        lambda net, k: net.dphi(net.a[k + 1]),
+    "the activation stands in the place of its derivative": lambda net, k: net.h[k],
+    _DERIVATIVE.format("sigmoid"): lambda net, k: _PHI["sigmoid"][1](net.a[k]),
+    _DERIVATIVE.format("sigmoid, h (1 - h)"): lambda net, k: net.h[k] * (1 - net.h[k]),
+    _DERIVATIVE.format("tanh"): lambda net, k: _PHI["tanh"][1](net.a[k]),
+    _DERIVATIVE.format("tanh, 1 - h^2"): lambda net, k: 1 - net.h[k] ** 2,
+    _DERIVATIVE.format("ReLU"): lambda net, k: _PHI["ReLU"][1](net.a[k]),
+}
+_BACKWARD_SLIPS = _with(gradients, slope={
+    words: _hidden(slope) for words, slope in _HIDDEN_SLIPS.items()
+} | {
+    "dphi was applied to delta at the output, where delta is given":
+        lambda net, k: net.dphi(net.a[k]) if k else 1.0,
+    "dphi was applied at layer 0 too, but x has no activation":
+        lambda net, k: _slope(net, k) if k else net.dphi(net.x),
+}, down={
+    "delta came down through the transpose of W":
+        lambda net, delta, k: delta @ net.W[k].T,
+    "delta came down through the W of the layer below":
+        lambda net, delta, k: delta @ net.W[max(k - 1, 1)],
+}, kernel={
+    "it was made with h[k], the output of layer k, not with its input h[k - 1]":
+        lambda net, delta, k: _outer(delta, net.h[k]),
+    "it was made with a[k - 1] in place of h[k - 1]":
+        lambda net, delta, k: _outer(delta, net.a.get(k - 1, net.x)),
+    "delta had left the layer already: make dW before delta goes down":
+        lambda net, delta, k: _outer(delta @ net.W[k], net.h[k - 1]),
+    "it was divided by units, not examples: len(delta) counts these":
+        lambda net, delta, k: _kernel(net, delta, k) * len(delta) / delta.shape[1],
+}) | {
+    "delta is still that of the output layer": partial(
+        gradients, down=lambda net, delta, k: delta, slope=lambda net, k: 1.0),
+    "delta jumped from the output to the input, past the layers between":
+        lambda net: {"dx": net.delta @ net.W[1]},
+}
+# fmt: on
 
 
 @check(forbid=_NUMPY, read="section 4, its formula and shapes,")
@@ -519,111 +550,6 @@ def _by_name(names, parts: tuple, layers) -> dict:
             except (KeyError, IndexError, TypeError):
                 found[f"{name}[{k}]"] = None
     return found
-
-
-def _outer(delta, h):
-    """Of each example, `(batch, units, inputs)`."""
-    return delta[:, :, None] * h[:, None, :]
-
-
-def _kernel(net, delta, k):
-    return _outer(delta, net.h[k - 1])
-
-
-def _slope(net, k):
-    """The derivative of the activation after layer k; input and output have none."""
-    return net.dphi(net.a[k]) if 0 < k < len(net.W) else 1.0
-
-
-def _down(net, delta, k):
-    return delta @ net.W[k]
-
-
-def gradients(net, *, kernel=_kernel, slope=_slope, down=_down, each=False) -> dict:
-    """`dW[k]` and `db[k]` from the last layer to the first, then `dx`, by name.
-
-    Args:
-        kernel, slope, down: steps that may be replaced.
-        each: those of the single examples, `(batch, ...)`, instead of their mean.
-    """
-    made, delta = {}, net.delta * slope(net, len(net.W))
-    for k in reversed(net.W):
-        made |= {f"dW[{k}]": kernel(net, delta, k), f"db[{k}]": delta}
-        delta = down(net, delta, k) * slope(net, k - 1)
-    if not each:
-        made = {name: gradient.mean(axis=0) for name, gradient in made.items()}
-    return made | {"dx": delta}
-
-
-def _never_down(net) -> dict:
-    return gradients(net, down=lambda net, delta, k: delta, slope=lambda net, k: 1.0)
-
-
-def _past_all(net) -> dict:
-    return {"dx": net.delta @ net.W[1]}
-
-
-_HIDDEN_SLIPS = {  # of the derivative, at the hidden layers
-    "the derivative of the activation is left out on the way down to it": (
-        lambda net, k: 1.0
-    ),
-    "dphi was given h, the activation, in place of a, which it was taken of": (
-        lambda net, k: net.dphi(net.h[k])
-    ),
-    "dphi was taken at the layer above, a[k + 1] in place of a[k]": (
-        lambda net, k: net.dphi(net.a[k + 1])
-    ),
-    "the activation stands in the place of its derivative": lambda net, k: net.h[k],
-} | {
-    f"it has the derivative of the {name}, in place of the given dphi": slope
-    for name, slope in {
-        "sigmoid": lambda net, k: _PHI["sigmoid"][1](net.a[k]),
-        "sigmoid, h (1 - h)": lambda net, k: net.h[k] * (1 - net.h[k]),
-        "tanh": lambda net, k: _PHI["tanh"][1](net.a[k]),
-        "tanh, 1 - h^2": lambda net, k: 1 - net.h[k] ** 2,
-        "ReLU": lambda net, k: _PHI["ReLU"][1](net.a[k]),
-    }.items()
-}
-_BACKWARD_SLIPS = _with(
-    gradients,
-    slope={
-        words: lambda net, k, slope=slope: slope(net, k) if 0 < k < len(net.W) else 1.0
-        for words, slope in _HIDDEN_SLIPS.items()
-    }
-    | {
-        "dphi was applied to delta at the output, where delta is given": (
-            lambda net, k: net.dphi(net.a[k]) if k else 1.0
-        ),
-        "dphi was applied at layer 0 too, but x has no activation": (
-            lambda net, k: _slope(net, k) if k else net.dphi(net.x)
-        ),
-    },
-    down={
-        "delta came down through the transpose of W": (
-            lambda net, delta, k: delta @ net.W[k].T
-        ),
-        "delta came down through the W of the layer below": (
-            lambda net, delta, k: delta @ net.W[max(k - 1, 1)]
-        ),
-    },
-    kernel={
-        "it was made with h[k], the output of layer k, not with its input h[k - 1]": (
-            lambda net, delta, k: _outer(delta, net.h[k])
-        ),
-        "it was made with a[k - 1] in place of h[k - 1]": (
-            lambda net, delta, k: _outer(delta, net.a.get(k - 1, net.x))
-        ),
-        "delta had left the layer already: make dW before delta goes down": (
-            lambda net, delta, k: _outer(delta @ net.W[k], net.h[k - 1])
-        ),
-        "it was divided by units, not examples: len(delta) counts these": (
-            lambda net, delta, k: _kernel(net, delta, k) * len(delta) / delta.shape[1]
-        ),
-    },
-) | {
-    "delta is still that of the output layer": _never_down,
-    "delta jumped from the output to the input, past the layers between": _past_all,
-}
 
 
 @check(forbid=_NUMPY, read="section 7, from 'Take one example',")
@@ -655,16 +581,38 @@ def _cubes_slope(x, *, ahead=0.5, behind=0.5):
     return ((x + ahead) ** 3 - (x - behind) ** 3) / (ahead + behind)
 
 
-_ONE_SIDED = "The difference is one-sided,"
-_SIDE_SLIPS = _with(
-    _cubes_slope,
-    behind={f"{_ONE_SIDED} upwards: f(x) itself is of no use here.": 0},
-    ahead={f"{_ONE_SIDED} downwards: f(x) itself is of no use here.": 0},
-)
+def _size(analytic, numeric):
+    return abs(analytic) + abs(numeric)
+
+
+def _error(analytic, numeric, *, size=_size, entry=np.abs, worst=np.max):
+    return worst(entry(analytic - numeric) / np.maximum(size(analytic, numeric), 1e-8))
+
+
+# fmt: off
+_SIDE_SLIPS = _with(_cubes_slope, behind={
+    "The difference is one-sided, upwards: f(x) itself is of no use here.": 0,
+}, ahead={
+    "The difference is one-sided, downwards: f(x) itself is of no use here.": 0,
+})
 _SIDE_HINTS = (
     "Above minus below, over the distance between the two.",
     "(f(x + step) - f(x - step)) / (2 * step), where one entry is moved",
 )
+_ERROR_SLIPS = _with(_error, worst={
+    "This is the mean of the entries.": np.mean,
+}, entry={
+    "Negative errors count for nothing.": lambda v: v,
+}, size={
+    "The size is |a + n|, where signs cancel.": lambda a, n: abs(a + n),
+    "This is the absolute error.": lambda a, n: np.ones(a.shape),
+})
+_ERROR_HINTS = (
+    "Entry by entry, then the largest of their absolute values.",
+    "|a - n| over |a| + |n|: signs must not cancel.",
+    "np.maximum(..., 1e-8) under the fraction, np.max of all fractions",
+)
+# fmt: on
 
 
 @check(forbid=["cnnlab", "keras", "scipy"], read="section 5, its first formula,")
@@ -700,61 +648,31 @@ def numerical_gradient(numerical_gradient):
             )
 
 
+# fmt: off
 def _check_moves(asked: list, x: np.ndarray) -> None:
     """Fail unless f was asked for arrays like x, with one entry moved."""
-    if not asked:
-        raise Failure("f is never called.", "Evaluate f to both sides of each entry.")
-    if any(z.shape != x.shape for z in asked):
-        raise Failure(
-            f"f was called with shape {asked[0].shape}, x has the shape {x.shape}.",
-            "f takes an array of the shape of x: it may not work for others.",
-        )
-    if max(np.sum(np.abs(z - x) > 1e-3) for z in asked) > 1:
-        raise Failure(
-            "More than one entry was moved at a time.",
-            "Put each entry back before you move the next.",
-        )
-    if any(z.dtype != np.float64 for z in asked):
-        raise Failure(
-            f"f is called in {asked[0].dtype}: in float32, with 7 digits, the "
-            "difference of two almost equal numbers keeps only one or two of them.",
-            'x = np.array(x, dtype="float64") is a copy, too.',
-        )
-    if all(np.abs(z - x).max() < 0.1 for z in asked):
-        raise Failure("The given step is not used.", "Move entries by `step`.")
-
-
-def _size(analytic, numeric):
-    return abs(analytic) + abs(numeric)
-
-
-def _error(analytic, numeric, *, size=_size, entry=np.abs, worst=np.max):
-    return worst(entry(analytic - numeric) / np.maximum(size(analytic, numeric), 1e-8))
-
-
-_ERROR_SLIPS = _with(
-    _error,
-    worst={"This is the mean of the entries.": np.mean},
-    entry={"Negative errors count for nothing.": lambda v: v},
-    size={
-        "The size is |a + n|, where signs cancel.": lambda a, n: abs(a + n),
-        "This is the absolute error.": lambda a, n: np.ones(a.shape),
-    },
-)
-_ERROR_HINTS = (
-    "Entry by entry, then the largest of their absolute values.",
-    "|a - n| over |a| + |n|: signs must not cancel.",
-    "np.maximum(..., 1e-8) under the fraction, np.max of all fractions",
-)
+    _fail_if(not asked,
+        "f is never called.", "Evaluate f to both sides of each entry.")
+    first = asked[0]
+    _fail_if(any(z.shape != x.shape for z in asked),
+        f"f was called with shape {first.shape}, x has the shape {x.shape}.",
+        "f takes an array of the shape of x: it may not work for others.")
+    _fail_if(max(np.sum(np.abs(z - x) > 1e-3) for z in asked) > 1,
+        "More than one entry was moved at a time.",
+        "Put each entry back before you move the next.")
+    _fail_if(any(z.dtype != np.float64 for z in asked),
+        f"f is called in {first.dtype}: in float32, with 7 digits, the difference of "
+        "two almost equal numbers keeps only one or two of them.",
+        'x = np.array(x, dtype="float64") is a copy, too.')
+    _fail_if(all(np.abs(z - x).max() < 0.1 for z in asked),
+        "The given step is not used.", "Move entries by `step`.")
+# fmt: on
 
 
 @check(forbid=["cnnlab", "keras", "scipy"], read="section 5, its second formula,")
 def relative_error(relative_error):
     """relative_error() is the largest relative error, also where both are 0."""
-    zeros, why = (
-        frozen([0.0] * 3),
-        "A unit that is off has the gradient 0: 0 / 0 is nan.",
-    )
+    zeros, why = frozen([0.0] * 3), "A unit that is off has gradient 0: 0 / 0 is nan."
     with np.errstate(all="ignore"):
         zero = relative_error(zeros, zeros)
     close(zero, 0, "relative_error of zeros and zeros", why, *_ERROR_HINTS)
@@ -766,13 +684,6 @@ def relative_error(relative_error):
 
 # ---- Exercise 6: the gradient at the output
 
-
-def _of_squares_behind(y, p):
-    """The squared error's, through all derivatives of the softmax."""
-    d = 2 * (p - y)
-    return p * (d - (d * p).sum(axis=1, keepdims=True))
-
-
 _SQUARED, _CROSS = "squared_error_gradient", "cross_entropy_gradient"
 
 
@@ -780,22 +691,25 @@ def _both(y, p, *, squared=lambda y, f: 2 * (f - y), cross=lambda y, p: p - y) -
     return {_SQUARED: squared(y, p), _CROSS: cross(y, p)}
 
 
-_OUTPUT_SLIPS = _with(
-    _both,
-    squared={"the factor 2 of the square is missing": lambda y, f: f - y},
-    cross={
-        "a factor 2 has come in, as of a square": lambda y, p: 2 * (p - y),
-        "it is the gradient for p, not yet for a": lambda y, p: -y / p,
-        "it is that of the true score: all classes have one": lambda y, p: (p - y) * y,
-        "it has p (1 - p) in it, as if of a single output": (
-            lambda y, p: -2 * (y - p) * p * (1 - p)
-        ),
-        "it has the derivative of a single sigmoid in it": (
-            lambda y, p: (p - y) * p * (1 - p)
-        ),
-        "it is that of the squared error behind the softmax": _of_squares_behind,
-    },
-)
+def _of_squares_behind(y, p):
+    """The squared error's, through all derivatives of the softmax."""
+    d = 2 * (p - y)
+    return p * (d - (d * p).sum(axis=1, keepdims=True))
+
+
+# fmt: off
+_OUTPUT_SLIPS = _with(_both, squared={
+    "the factor 2 of the square is missing": lambda y, f: f - y,
+}, cross={
+    "a factor 2 has come in, as of a square": lambda y, p: 2 * (p - y),
+    "it is the gradient for p, not yet for a": lambda y, p: -y / p,
+    "it is that of the true score: all classes have one": lambda y, p: (p - y) * y,
+    "it has p (1 - p) in it, as if of a single output":
+        lambda y, p: -2 * (y - p) * p * (1 - p),
+    "it has the derivative of a single sigmoid in it":
+        lambda y, p: (p - y) * p * (1 - p),
+    "it is that of the squared error behind the softmax": _of_squares_behind,
+})
 _OUTPUT_HINTS = {
     _SQUARED: (
         "Derive (y - f)^2 for f: outer derivative times inner derivative.",
@@ -807,19 +721,20 @@ _OUTPUT_HINTS = {
         "Prediction minus truth",
     ),
 }
+# fmt: on
 
 
 @check(forbid=_NUMPY, read="section 6")
 def output_gradients(squared_error_gradient, cross_entropy_gradient):
     """Both output gradients are those of their losses, for each example."""
-    rng, answers = (
-        np.random.default_rng(0),
-        (squared_error_gradient, cross_entropy_gradient),
-    )
+    rng = np.random.default_rng(0)
     for classes, count in (([0, 2, 1, 1, 0], 3), ([3], 4)):
-        case = frozen(np.eye(count)[classes]), rng.normal(size=(len(classes), count))
-        case = case[0], frozen(_softmax(case[1]))
-        received = {answer.__name__: answer(*case) for answer in answers}
+        p = frozen(_softmax(rng.normal(size=(len(classes), count))))
+        case = frozen(np.eye(count)[classes]), p
+        received = {
+            _SQUARED: squared_error_gradient(*case),
+            _CROSS: cross_entropy_gradient(*case),
+        }
         options = {"batch": len(classes), "hints": _OUTPUT_HINTS}
         same_gradients(received, _both(*case), _OUTPUT_SLIPS, *case, **options)
 
@@ -843,37 +758,28 @@ def _times(factor: float, steps: dict) -> dict:
     return {name: factor * step for name, step in steps.items()}
 
 
+# fmt: off
 @check(forbid=_NUMPY, read="section 8, from 'The batches are drawn',")
 def sgd_epoch(sgd_epoch):
     """sgd_epoch() shows every example once, in a new order, and steps downhill."""
     one = watch_epoch(sgd_epoch, examples=6, batch_size=6)
-    if one.sizes != [6]:
-        raise Failure(
-            "6 examples in batches of 6 are one batch. Sizes of the batches that "
-            f"gradients was called with: {one.sizes}.",
-            "for start in range(0, len(x), batch_size)",
-        )
+    _fail_if(one.sizes != [6],
+        "6 examples in batches of 6 are one batch. Sizes of the batches that gradients "
+        f"was called with: {one.sizes}.",
+        "for start in range(0, len(x), batch_size)")
     _check_steps(one)
     several = watch_epoch(sgd_epoch, examples=10, batch_size=4)
     _check_batches(several)
-    if all((start == several.starts[0]).all() for start in several.starts):
-        raise Failure(
-            "Every batch gets the weights of the start of the epoch.",
-            "SGD takes a step after each batch, and the next one starts from there.",
-            "gradients(x[batch], y[batch], W, b), with W and b of the last step",
-        )
+    _fail_if(all((start == several.starts[0]).all() for start in several.starts),
+        "Every batch gets the weights of the start of the epoch.",
+        "SGD takes a step after each batch, and the next one starts from there.",
+        "gradients(x[batch], y[batch], W, b), with W and b of the last step")
     _check_steps(several)
     _check_order(sgd_epoch)
+# fmt: on
 
 
-def watch_epoch(
-    sgd_epoch: Callable,
-    *,
-    examples: int,
-    batch_size: int,
-    seed: int = 0,
-    rng: np.random.Generator | None = None,
-) -> SimpleNamespace:
+def watch_epoch(sgd_epoch: Callable, *, examples, batch_size, seed=0, rng=None):
     """What `sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng)` does.
 
     `gradients(x, y, W, b)` makes gradients up, and writes down what it was called with.
@@ -911,11 +817,11 @@ def watch_epoch(
 
 def _copies(W, b) -> dict[str, np.ndarray]:
     for name, part in (("W", W), ("b", b)):
-        if len(part) != len(_SIZES) - 1:
-            raise Failure(
-                f"In a network of three layers {name} has {len(part)} after a step.",
-                "There are networks of another depth than 2: for k in W",
-            )
+        _fail_if(
+            len(part) != len(_SIZES) - 1,
+            f"In a network of three layers {name} has {len(part)} after a step.",
+            "There are networks of another depth than 2: for k in W",
+        )
     return {name: np.array(part) for name, part in _by_name("Wb", (W, b), W).items()}
 
 
@@ -928,26 +834,21 @@ def _check_steps(run: SimpleNamespace) -> None:
     same_gradients(way, right, _STEP_SLIPS, right, batch=run.sizes[0], hints=hints)
 
 
+# fmt: off
 def _check_batches(run: SimpleNamespace) -> None:
-    if sorted(run.sizes) != [2, 4, 4]:
-        raise Failure(
-            "10 examples in batches of 4 are batches of 4, 4 and 2. Received: "
-            f"{run.sizes}.",
-            "The last batch may be smaller; its examples count too.",
-            "order[start : start + batch_size] stops at the end by itself.",
-        )
-    if run.seen != run.labels:
-        raise Failure(
-            "Some labels went astray: they do not belong to their inputs.",
-            "Inputs and labels must be chosen with the same indices.",
-            "x[batch], y[batch]",
-        )
-    if len(set(run.seen)) < 10:
-        raise Failure(
-            f"Of 10 examples, {10 - len(set(run.seen))} never come, others come twice.",
-            "An epoch shows each example once: drawn without replacement.",
-            "rng.permutation(len(x)) is an order in which each comes once.",
-        )
+    _fail_if(sorted(run.sizes) != [2, 4, 4],
+        "10 examples in batches of 4 are batches of 4, 4 and 2. Received: "
+        f"{run.sizes}.",
+        "The last batch may be smaller; its examples count too.",
+        "order[start : start + batch_size] stops at the end by itself.")
+    _fail_if(run.seen != run.labels,
+        "Some labels went astray: they do not belong to their inputs.",
+        "Inputs and labels must be chosen with the same indices.",
+        "x[batch], y[batch]")
+    _fail_if(len(set(run.seen)) < 10,
+        f"Of 10 examples, {10 - len(set(run.seen))} never come, others come twice.",
+        "An epoch shows each example once: drawn without replacement.",
+        "rng.permutation(len(x)) is an order in which each comes once.")
 
 
 def _check_order(sgd_epoch: Callable) -> None:
@@ -956,17 +857,14 @@ def _check_order(sgd_epoch: Callable) -> None:
         watch_epoch(sgd_epoch, examples=10, batch_size=4, rng=r).seen
         for r in (rng, rng, np.random.default_rng(0))
     )
-    if first == second or sorted(first) in (first, second):
-        raise Failure(
-            "The examples come in the same order in every epoch.",
-            "Files are often sorted, and a batch of one class pulls all its own way.",
-            "Draw a new order in each epoch, with the rng that is given.",
-        )
-    if first != again:
-        raise Failure(
-            "The same rng must give the same order, or no run can be repeated.",
-            "Draw with rng, not with np.random.",
-        )
+    _fail_if(first == second or sorted(first) in (first, second),
+        "The examples come in the same order in every epoch.",
+        "Files are often sorted, and a batch of one class pulls all its own way.",
+        "Draw a new order in each epoch, with the rng that is given.")
+    _fail_if(first != again,
+        "The same rng must give the same order, or no run can be repeated.",
+        "Draw with rng, not with np.random.")
+# fmt: on
 
 
 # ---- What all answers together do
