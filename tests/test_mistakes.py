@@ -19,6 +19,7 @@ import pytest
 from in_process import InProcess
 from parts import dependents, part
 
+from cnnlab.grading.handin import rebuild
 from cnnlab.grading.handin.submissions import File, Submission
 from cnnlab.grading.judge.grade import grade
 from cnnlab.grading.judge.reference import make_reference
@@ -186,12 +187,20 @@ def test_answer(request, grader, case):
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_answer_in_this_process(here, case, tmp_path):
+def test_answer_in_this_process(here, case, tmp_path, monkeypatch):
     processes, reference_of = here
     reference = reference_of(case.lab)
-    _check_result(case, _graded(case, reference, processes, tmp_path / "handed_in"))
+    monkeypatch.setattr(rebuild, "graft", _with_every_check)
+    result = _graded(case, reference, processes, tmp_path / "handed_in")
+    _check_result(case, result)
     if not case.words:
-        _check_visible(case, processes)
+        _check_visible(result)
+
+
+def _with_every_check(lab, notebook, graft=rebuild.graft) -> list:
+    """The steps of a submission; its checks are run though no points are lost."""
+    steps = graft(lab, notebook)
+    return [replace(step, is_needed=step.kind == "check") for step in steps]
 
 
 def _check_result(case: Case, result) -> None:
@@ -208,11 +217,9 @@ def _check_result(case: Case, result) -> None:
     assert not others
 
 
-def _check_visible(case: Case, processes) -> None:
+def _check_visible(result) -> None:
     """A right answer passes the visible checks too."""
-    patched = _patched(case)
-    wanted = part(patched, _concerned(case, patched))
-    with processes.start() as process:
-        for cell in wanted.of_kind("code", "exercise", "check"):
-            reply = process.execute(cell.source, 60)
-            assert reply.status == "ok", (cell.id, reply.explanation or reply.exception)
+    checks = [c for c in result.notebook.cells if c.metadata.cnnlab.kind == "check"]
+    assert checks
+    for cell in checks:  # what it prints goes to pytest; an error, or that it was
+        assert not cell.outputs, (cell.source, cell.outputs)  # not run, is kept
