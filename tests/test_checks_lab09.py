@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cnnlab import models, train
+from cnnlab import models
 from cnnlab.checks import lab09 as check
 from cnnlab.teaching.check import Failure
 from cnnlab.teaching.finetuning import fits_of, halved, tiny_vgg, trained_layers
@@ -64,15 +64,6 @@ def test_what_is_not_frozen_is_told():
 
     with pytest.raises(Failure, match="The base is not frozen: 10 of its weights"):
         check.assemble(thawed)
-
-
-def test_a_thawed_block_and_no_other():
-    parts = tiny_vgg()
-    train.thaw(parts.base, "block5", norm=False)
-    names = {w.path.split("/")[-2] for w in parts.base.trainable_weights}
-    assert names == {"block5_conv1", "block5_conv2"}
-    train.thaw(parts.base)
-    assert len(parts.base.trainable_weights) == 10
 
 
 def test_in_keras_training_false_does_not_reach_a_thawed_functional_base():

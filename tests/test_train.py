@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnnlab import _progress, train
+from cnnlab.teaching.finetuning import tiny_vgg
 
 
 def model():
@@ -243,3 +244,12 @@ def test_start_seeds_and_says_what_runs(monkeypatch, capsys):
     assert keras.__version__ in said and said.count("\n") == 1
     train.seed(3)
     assert np.random.rand() == drawn
+
+
+def test_one_block_is_thawed_and_no_other():
+    parts = tiny_vgg()
+    train.thaw(parts.base, "block5", norm=False)
+    names = {w.path.split("/")[-2] for w in parts.base.trainable_weights}
+    assert names == {"block5_conv1", "block5_conv2"}
+    train.thaw(parts.base)
+    assert len(parts.base.trainable_weights) == 10

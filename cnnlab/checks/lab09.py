@@ -508,16 +508,16 @@ def _check_second(first, second, base, head, names) -> None:
     raise Failure(f"The second phase trains the layers {received}.", *REACH)
 
 
-def _check_thawed(layers_: set[str]) -> None:
+def _check_thawed(trained: set[str]) -> None:
     """Fail if the second phase trains what should stay frozen."""
-    if "block4_conv1" in layers_:
-        what = "the whole base" if "block5_bn1" in layers_ else "block 4 as well"
+    if "block4_conv1" in trained:
+        what = "the whole base" if "block5_bn1" in trained else "block 4 as well"
         raise Failure(
             f"The second phase trains {what}, not only block 5: few images cannot "
             "teach so many weights.",
             *REACH,
         )
-    if "block5_bn1" in layers_:
+    if "block5_bn1" in trained:
         raise Failure(
             "Block 5 is thawed with its batch normalisation: while fit runs, the "
             "moving mean and variance follow your few images, at any learning rate.",
