@@ -96,8 +96,12 @@ def restore_checks(notebook) -> list[str]:
     edited = [c for c in notebook.cells if _facts(c)[0] == "check"]
     edited = [c for c in edited if c.source.strip() not in lines]
     notebook.cells = [c for c in notebook.cells if c not in edited]
-    missing = lines.keys() - {c.source.strip() for c in notebook.cells}
-    for line in filter(missing.__contains__, lines):  # in their order
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    called = (line.partition("(")[0] for line in lines)  # some stand in given cells
+    missing = [
+        line for line, name in zip(lines, called, strict=True) if f"{name}(" not in code
+    ]
+    for line in missing:
         _insert(notebook, line, lines[line])
     return [f"{line} was edited or deleted, and is put back here" for line in missing]
 
