@@ -163,9 +163,10 @@ def extract(base, prepare, images, batch_size=64):
 """
 CACHED = """import os
 
-    if not os.path.exists("features.npy"):
-        np.save("features.npy", np.concatenate(batches))
-    return np.load("features.npy")"""
+    kept = f"features_{len(images)}.npy"
+    if not os.path.exists(kept):
+        np.save(kept, np.concatenate(batches))
+    return np.load(kept)"""
 SHUFFLED = """
 def extract(base, prepare, images, batch_size=64):
     import tensorflow as tf
@@ -301,7 +302,7 @@ MISTAKES = [
     ("another_base", "extract", {BATCH: BATCH.replace("base.", "other."), "batches = [": "from cnnlab.teaching.finetuning import noisy_base\n\n    other = noisy_base()\n    batches = ["}, None, "Use the base that is given"),
     ("no_return", "extract", GATHERED, "np.concatenate(batches)", "return"),
     ("all_at_once", "extract", None, ALL_AT_ONCE, "at a time"),
-    ("cached_file", "extract", GATHERED, CACHED, "shape for 7 images"),
+    ("cached_file", "extract", GATHERED, CACHED, "keep nothing from call to call"),
     ("standardised", "extract", GATHERED, "maps = np.concatenate(batches)\n    return (maps - maps.mean(axis=0)) / (maps.std(axis=0) + 1e-7)", "standardised"),
     ("stacked", "extract", GATHERED, "return np.array(batches)", "raised an error"),
     ("shuffled_dataset", "extract", None, SHUFFLED, "their order is not"),
