@@ -64,6 +64,12 @@ def spoiled(layer, activation):
     return build
 
 
+def frozen():
+    model = right()
+    model.get_layer("C2").trainable = False
+    return model
+
+
 def twice(z):
     return keras.ops.softmax(keras.ops.softmax(z))
 
@@ -86,12 +92,13 @@ def twice(z):
         (lambda: right(strides=4), "kernel that should slide over it"),
         (lambda: None, "Received: None"),
         (lambda: right().layers, "Received: list"),
+        (frozen, "trainable=False"),
     ],
 )
 def test_a_mistake_is_named(build, words):
     message = said(build)
     assert words in message
-    assert "Ask your neighbour." in message or "Received" in message
+    assert any(w in message for w in ("Ask your neighbour.", "Received", "freezes"))
 
 
 def test_networks_that_share_weights_are_noticed():

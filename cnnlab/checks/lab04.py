@@ -127,8 +127,13 @@ def split(split):
             "Draw at random.",
             "A random generator's permutation(n) gives 0 to n-1 in random order.",
         )
-    again, other = (set(split(x, y, 30, seed=s)[1][0].ravel()) for s in (0, 1))
-    if again != set(x_aside.ravel()) or other == again:
+    _check_seed(*(split(x, y, 30, seed=s)[1][0] for s in (0, 0, 1)))
+
+
+def _check_seed(first, again, other) -> None:
+    """Fail unless the first two draws have the same images, and the third others."""
+    first, again, other = (set(np.ravel(drawn)) for drawn in (first, again, other))
+    if again != first or other == again:
         drew = "the same seed drew others" if other != again else "seed 1 drew the same"
         raise Failure(
             "The same seed must draw the same images, and another seed others; here "
@@ -216,10 +221,10 @@ def _check_row(name: str, counted, row) -> None:
 # --- lenet_then and lenet_now
 
 
-def _activated_late(pooling: type):
-    """A function that makes a pooling layer, and after it what should stand before."""
-    activation = keras.layers.Activation
-    return lambda: keras.Sequential([pooling(2), activation("tanh")])
+def _late():
+    """Average pooling, and after it the activation that should stand before it."""
+    pooling, tanh = keras.layers.AveragePooling2D(2), keras.layers.Activation("tanh")
+    return keras.Sequential([pooling, tanh])
 
 
 def _slips(right) -> dict:
@@ -257,8 +262,8 @@ _THEN_SLIPS = {
         models.lenet5,
         C1={"activation": None},
         C3={"activation": None},
-        S2=_activated_late(keras.layers.AveragePooling2D),
-        S4=_activated_late(keras.layers.AveragePooling2D),
+        S2=_late,
+        S4=_late,
     ),
     "with tanh after C1 only": changed(
         models.lenet5, **dict.fromkeys(("C3", "C5", "F6"), {"activation": None})
@@ -268,7 +273,7 @@ _THEN_SLIPS = {
 _ACTIVATION = "An activation is an argument of the layer, or a layer right after it."
 
 
-@check(forbid=["cnnlab.models"], read="section 3, the table, and the lines above here")
+@check(forbid=["cnnlab.models"], read="the table in section 3, and section 4")
 def lenet_then(lenet_then):
     """lenet_then() is LeNet-5, with tanh and average pooling."""
     same_network(lenet_then, models.lenet5, _THEN_SLIPS, _ACTIVATION)
@@ -313,12 +318,18 @@ def lenet_now(lenet_now):
             raise _wrong_dropout(received.mean() / wanted.mean(), bool(blocked))
 
 
-def _wrong_dropout(size: float, behind_f6: bool) -> Failure:
-    vary = f"{size:.1f} times what they should" if size > 0.01 else "not at all"
-    where = " by what is dropped of F6" if behind_f6 else ""
+def _wrong_dropout(size: float, of_f6: bool) -> Failure:
+    times = f"{size:.1f} times what they should"
+    vary = (
+        "not at all"
+        if size < 0.01
+        else times
+        if abs(size - 1) > 0.1
+        else "in another way"
+    )
+    cause = "what is dropped of F6" if of_f6 else "dropout"
     return Failure(
-        f"While training, dropout must make the outputs vary{where}. Yours vary "
-        f"{vary}.",
+        f"While training, {cause} must make the outputs vary. Yours vary {vary}.",
         "Two dropouts of rate 0.25: on the 120 values of C5, and on the 84 of F6; "
         "none on the output.",
         "The rate is the share that is dropped, not the share that is kept.",

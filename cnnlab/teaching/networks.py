@@ -112,6 +112,17 @@ def _check_built(name: str, model, again) -> None:
             "the second goes on where the first ended.",
             "Make every layer inside the function.",
         )
+    if model.built and (fixed := [w.path for w in _frozen(model)]):
+        raise Failure(
+            f"{name}() gives a network whose weights are not all trained: {fixed[0]}.",
+            "trainable=False freezes a layer; leave it out.",
+        )
+
+
+def _frozen(model) -> list:
+    """Weights that training leaves as they are, though a layer means to learn them."""
+    rows = (layer for layer in model.layers if not layer.trainable)
+    return [weight for layer in rows for weight in layer.weights]
 
 
 def too_small(error: ValueError, *hints: str) -> Exception:

@@ -20,6 +20,7 @@ C3_THEN = 'layers.Conv2D(16, 5, activation="tanh")'
 C5_THEN = 'layers.Conv2D(120, 5, activation="tanh")'
 F6_THEN, OUT = 'layers.Dense(84, "tanh")', 'layers.Dense(10, "softmax")'
 POOL, FLAT = "layers.AveragePooling2D(2)", "layers.Flatten()"
+D5, TANH = 'layers.Dense(120, "tanh")', 'layers.Activation("tanh")'
 
 
 def _network(*stack: str) -> str:
@@ -141,6 +142,10 @@ MISTAKES = [
     ("float64", "prepare", SCALE, "images[..., np.newaxis] / 255", "float32"),
     ("bytes", "prepare", SCALE, "images[..., np.newaxis] // 255", "fractions"),
     ("minus_one", "prepare", SCALE, f"{SCALE} * 2 - 1", "paper, 0, must stay 0"),
+    ("standardised", "prepare", f"return {SCALE}", 'x = images[..., np.newaxis].astype("float32")\n    return (x - x.mean()) / x.std()', "The mean of these images"),
+    ("three_channels", "prepare", SCALE, f"np.repeat({SCALE}, 3, axis=-1)", "one channel"),
+    ("one_size", "prepare", SCALE, 'images.reshape(-1, 28, 28, 1).astype("float32") / 255', "images of any size"),
+    ("if_above_1", "prepare", f"return {SCALE}", 'x = images[..., np.newaxis].astype("float32")\n    return x / 255 if x.max() > 1 else x', "nearly blank"),
     # --- split (D1, D2, D7)
     ("overlap", "split", "order[:validation], order[validation:]", "order[:validation], order", "must leave the training set"),
     ("labels_shuffled", "split", "(x[rest], y[rest])", "(x[rest], y[np.sort(rest)])", "same indices"),
@@ -150,6 +155,10 @@ MISTAKES = [
     ("sets_swapped", "split", RETURN_SPLIT, "return (x[aside], y[aside]), (x[rest], y[rest])", "[70, 70, 30, 30]"),
     ("four_arrays", "split", RETURN_SPLIT, "return x[rest], y[rest], x[aside], y[aside]", "two pairs"),
     ("library", "split", RETURN_SPLIT, "return data.split(x, y, validation=validation, seed=seed)", "without cnnlab.data"),
+    ("images_then_labels", "split", RETURN_SPLIT, "return (x[rest], x[aside]), (y[rest], y[aside])", "pairs of images and labels"),
+    ("one_twice", "split", "order[:validation], order[validation:]", "order[:validation], order[validation - 1 :]", "must leave the training set"),
+    ("seed_ignored", "split", PERMUTE, PERMUTE.replace("seed", "0"), "seed 1 drew the same"),
+    ("every_nth", "split", RETURN_SPLIT, "aside = np.zeros(len(x), bool)\n    aside[:: len(x) // validation][:validation] = True\n    aside[np.flatnonzero(aside)[validation:]] = False\n    return (x[~aside], y[~aside]), (x[aside], y[aside])", "another seed others"),
     # --- by_hand (A3)
     ("bias_forgotten", "by_hand", "((10, 10, 16), 2416)", "((10, 10, 16), 2400)", "one bias"),
     ("channels_forgotten", "by_hand", "((10, 10, 16), 2416)", "((10, 10, 16), 416)", "each channel it sees"),
@@ -178,6 +187,17 @@ MISTAKES = [
     ("model_reused", "lenet_then", None, SHARED, "share their weights"),
     ("no_return", "lenet_then", None, FUNCTIONAL.replace("return keras.Model", "keras.Model"), "return"),
     ("no_channel", "lenet_then", None, FUNCTIONAL.replace("(28, 28, 1)", "(28, 28)"), "ValueError: "),
+    ("sigmoid", "lenet_then", None, _lenet_then(*THEN).replace("tanh", "sigmoid"), "with sigmoid activations"),
+    ("tanh_after_c1_only", "lenet_then", None, _lenet_then(C1_THEN, POOL, "layers.Conv2D(16, 5)", POOL, "layers.Conv2D(120, 5)", FLAT, "layers.Dense(84)", OUT), "tanh after C1 only"),
+    ("tanh_after_pooling", "lenet_then", None, _lenet_then(*(f'layers.Conv2D(6, 5, padding="same"), {POOL}, {TANH}', f"layers.Conv2D(16, 5), {POOL}, {TANH}"), *THEN[4:]), "tanh after each pooling"),
+    ("max_pooling_s4", "lenet_then", None, _lenet_then(*THEN[:3], "layers.MaxPooling2D(2)", *THEN[4:]), "max pooling in S4"),
+    ("global_pooling", "lenet_then", None, _lenet_then(*THEN[:4], "layers.GlobalAveragePooling2D()", D5, F6_THEN, OUT), "global average pooling in place of Flatten"),
+    ("no_s4", "lenet_then", None, _lenet_then(*THEN[:3], *THEN[4:]), "without the pooling S4"),
+    ("pooling_by_1", "lenet_then", None, _lenet_then(*THEN).replace("Pooling2D(2)", "Pooling2D(2, strides=1)"), "(strides=1)"),
+    ("layer_too_many", "lenet_then", None, _lenet_then(*THEN[:7], F6_THEN, OUT), "a layer too many, of 7,056"),
+    ("no_biases", "lenet_then", None, _lenet_then(*THEN).replace('"tanh")', '"tanh", use_bias=False)').replace('"softmax")', '"softmax", use_bias=False)'), "without biases"),
+    ("one_bias_missing", "lenet_then", C3, C3.replace("5,", "5, use_bias=False,"), "A bias of 16 weights is missing"),
+    ("tensor", "lenet_then", None, FUNCTIONAL.replace("return keras.Model(inputs, layers.Softmax()(layers.Dense(10)(x)))", "return layers.Softmax()(layers.Dense(10)(x))"), "must return a keras.Model"),
     ("library", "lenet_then", None, "def lenet_then():\n    return models.lenet5()\n", "without cnnlab.models"),
     # --- train_model (D1, A2, T1, T2)
     ("softmax_missing", "train_model", LAST_THEN, LAST_THEN.replace(', activation="softmax"', ""), "gives logits"),
@@ -197,6 +217,11 @@ MISTAKES = [
     ("learning_rate", "train_model", "Adam(0.002)", "Adam(0.1)", "Lower the learning rate"),
     ("no_learning", "train_model", "Adam(0.002)", "Adam(1e-5)", "unseen"),
     ("no_return", "train_model", "    return train.fit(", "    train.fit(", "must return a history"),
+    ("validation_split", "train_model", "validation_data=validation,", "validation_split=0.2,", "validation_data="),
+    ("scaled_again", "train_model", "*training,", "training[0] / 255,\n        training[1],", "They are scaled already"),
+    ("slow", "train_model", "Adam(0.002)", "SGD(0.002)", "too small for this optimizer"),
+    ("mean_absolute_error", "train_model", 'metrics=["accuracy"]', 'metrics=["mae"]', 'metrics=["accuracy"] suits them'),
+    ("best_accuracy", "train_model", {"return train.fit(": "history = train.fit(", "batch_size=batch_size,\n    )": 'batch_size=batch_size,\n    )\n    return max(history["val_accuracy"])'}, None, "must return a history"),
     # --- lenet_now (A1, A8)
     ("no_dropout", "lenet_now", {FIRST_DROPOUT: "x = layers.Flatten()(x)", SECOND_DROPOUT: ""}, None, "not at all"),
     ("one_dropout", "lenet_now", SECOND_DROPOUT, "", "Two dropouts"),
@@ -207,6 +232,10 @@ MISTAKES = [
     ("average_pooling", "lenet_now", None, SUBCLASS_NOW.replace("Max", "Average"), "average instead of max"),
     ("tanh", "lenet_now", None, SUBCLASS_NOW.replace("relu", "tanh"), "tanh instead of ReLU"),
     ("sigmoid_output", "lenet_now", LAST_NOW, LAST_NOW.replace("softmax", "sigmoid"), "sigmoid in place"),
+    ("one_dropout_of_half", "lenet_now", {FIRST_DROPOUT: FIRST_DROPOUT.replace("0.25", "0.5"), SECOND_DROPOUT: ""}, None, "Two dropouts"),
+    ("dropout_after_pooling", "lenet_now", {FIRST_DROPOUT: "x = layers.Flatten()(x)", SECOND_DROPOUT: "", 'x = layers.Conv2D(16, 5, activation="relu")(x)': 'x = layers.Conv2D(16, 5, activation="relu")(layers.Dropout(0.25)(x))', 'x = layers.Conv2D(120, 5, activation="relu")(x)': 'x = layers.Conv2D(120, 5, activation="relu")(layers.Dropout(0.25)(x))'}, None, "Two dropouts"),
+    ("average_pooling_s4", "lenet_now", "x = layers.MaxPooling2D(2)(x)\n    x = layers.Conv2D(120", "x = layers.AveragePooling2D(2)(x)\n    x = layers.Conv2D(120", "average pooling in S4"),
+    ("nothing_changed", "lenet_now", None, "def lenet_now():\n    return lenet_then()\n", "with nothing changed"),
     ("library", "lenet_now", None, "def lenet_now():\n    return models.lenet5(activation='relu', pooling='max', dropout=0.25)\n", "without cnnlab.models"),
     # --- scores (V3)
     ("transposed", "scores", "(y_true, y_pred), 1)\n    return", "(y_pred, y_true), 1)\n    return", "transposed"),
@@ -217,11 +246,17 @@ MISTAKES = [
     ("nan", "scores", "np.where(both > 0, both, 1)", "both", "nan"),
     ("of_everything", "scores", "precision = hits / np.maximum(matrix.sum(axis=0), 1)", "precision = hits / matrix.sum()", "Sum the right axis"),
     ("library", "scores", "    np.add.at(matrix, (y_true, y_pred), 1)\n", "    from sklearn.metrics import confusion_matrix as count\n    matrix = count(y_true, y_pred, labels=range(num_classes))\n", "without sklearn"),
+    ("bytes", "scores", "num_classes), int)", 'num_classes), "uint8")', "more than 255 times"),
+    ("shares", "scores", "1)\n    return matrix", "1)\n    return matrix / matrix.sum()", "shares"),
+    ("geometric_mean", "scores", "f1 = 2 * precision * recall / np.where(both > 0, both, 1)", "f1 = np.sqrt(precision * recall)", "geometric mean"),
+    ("rounded_down", "scores", {"hits / np.maximum(matrix.sum(axis=0), 1)": "hits // np.maximum(matrix.sum(axis=0), 1)", "hits / np.maximum(matrix.sum(axis=1), 1)": "hits // np.maximum(matrix.sum(axis=1), 1)"}, None, "not //"),
     # --- worst_errors (V3)
     ("ascending", "worst_errors", SORTED, SORTED.replace("-prob", "prob"), "surest does not come first"),
     ("positions", "worst_errors", SORTED, SORTED.replace("errors[np.argsort", "(np.argsort").replace(")]", "))"), "indices into all"),
     ("all_images", "worst_errors", SORTED, "return np.argsort(-probabilities.max(axis=1))", "misclassified ones only"),
     ("unsorted", "worst_errors", SORTED, "return errors", "surest does not come first"),
+    ("by_truth", "worst_errors", SORTED, "return errors[np.argsort(probabilities[errors, y_true[errors]])]", "how unlikely the truth is"),
+    ("mask", "worst_errors", SORTED, "return probabilities.argmax(axis=1) != y_true", "indices into all"),
     ("library", "worst_errors", SORTED, "return plots.worst_errors(y_true, probabilities)", "without cnnlab.plots"),
 ]
 
@@ -247,6 +282,15 @@ VARIANTS = [
     ("bincount", "scores", "    np.add.at(matrix, (y_true, y_pred), 1)\n", "    matrix += np.bincount(num_classes * y_true + y_pred, minlength=num_classes**2).reshape(num_classes, -1)\n"),
     ("nan_to_num", "scores", "precision = hits / np.maximum(matrix.sum(axis=0), 1)", 'with np.errstate(all="ignore"):\n        precision = np.nan_to_num(hits / matrix.sum(axis=0))'),
     ("lists", "worst_errors", SORTED, "return sorted(errors.tolist(), key=lambda i: -max(probabilities[i]))"),
+    ('divide_dtype', 'prepare', 'images[..., np.newaxis].astype("float32") / 255', 'np.divide(images, 255, dtype="float32")[:, :, :, np.newaxis]'),
+    ('python_random', 'split', None, 'import random\n\ndef split(x, y, validation, seed=0):\n    hasard = random.Random(seed)\n    indices = list(range(len(x)))\n    hasard.shuffle(indices)\n    partie = lambda qui: (x[qui], y[qui])\n    return partie(indices[validation:]), partie(sorted(indices[:validation]))\n'),
+    ('computed', 'by_hand', None, 'def by_hand():\n    conv = lambda f, c, n: (f * f * c + 1) * n\n    dense = lambda n, m: (n + 1) * m\n    côté = lambda n, f, p=0: n + 2 * p - f + 1\n    c1 = côté(28, 5, 2); s2 = c1 // 2; c3 = côté(s2, 5); s4 = c3 // 2; c5 = côté(s4, 5)\n    return {\n        "C1": [[c1, c1, 6], conv(5, 1, 6)], "S2": [[s2, s2, 6], 0], "C3": [[c3, c3, 16], conv(5, 6, 16)],\n        "S4": [[s4, s4, 16], 0], "C5": [np.array([c5, c5, 120]), np.int64(conv(5, 16, 120))],\n        "F6": [84, dense(c5 * c5 * 120, 84)], "output": [10, dense(84, 10)],\n        "MLP": dense(784, 128) + dense(128, 128) + dense(128, 10),\n    }\n'),
+    ('pool_same_on_even', 'lenet_then', None, 'def lenet_then():\n    return keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(6, 5, padding="same", activation="tanh"), layers.AveragePooling2D(2, padding=\'same\'), layers.Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(2, strides=2, padding=\'same\'), layers.Conv2D(120, 5, activation="tanh"), layers.Flatten(), layers.Dense(84, activation="tanh"), layers.Dense(10, activation="softmax")])\n'),
+    ('two_parts_gap', 'lenet_then', None, '\ndef lenet_then():\n    corps = keras.Sequential([\n        keras.Input((28, 28, 1)),\n        layers.ZeroPadding2D(((2, 2), (2, 2))),\n        layers.Conv2D(6, 5), layers.Activation("tanh"), layers.AveragePooling2D((2, 2)),\n        layers.Conv2D(16, 5), layers.Activation("tanh"), layers.AveragePooling2D((2, 2)),\n        layers.Conv2D(120, 5), layers.Activation("tanh"),\n    ], name="corps")\n    tête = keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(84), layers.Activation("tanh"), layers.Dense(10), layers.Softmax()], name="tete")\n    entrée = keras.Input((28, 28, 1))\n    return keras.Model(entrée, tête(corps(entrée)))\n'),
+    ('epoch_by_epoch', 'train_model', None, '\ndef train_model(model, training, validation, epochs, batch_size):\n    model.compile("nadam", "sparse_categorical_crossentropy", metrics=["sparse_categorical_accuracy"])\n    historique = {}\n    for époque in range(epochs):\n        h = model.fit(*training, batch_size=batch_size, epochs=1, validation_data=validation, verbose=0).history\n        for nom, valeurs in h.items():\n            historique.setdefault(nom, []).extend(valeurs)\n    return historique\n'),
+    ('class', 'lenet_now', None, '\nclass Moderne(keras.Model):\n    def __init__(self, p=0.25):\n        super().__init__(name="lenet_moderne")\n        self.suite = [\n            layers.Conv2D(6, 5, padding="same", activation="relu"), layers.MaxPool2D(),\n            layers.Conv2D(16, 5, activation="relu"), layers.MaxPool2D(),\n            layers.Conv2D(120, 5, activation="relu"), layers.SpatialDropout2D(p), layers.Flatten(),\n            layers.Dense(84, activation="relu"), layers.Dropout(p), layers.Dense(10, activation="softmax"),\n        ]\n\n    def call(self, x, training=None):\n        for couche in self.suite:\n            x = couche(x, training=training) if "ropout" in type(couche).__name__ else couche(x)\n        return x\n\n\ndef lenet_now():\n    return Moderne()\n'),
+    ('epsilon', 'scores', None, '\ndef confusion_matrix(y_true, y_pred, num_classes):\n    m = np.zeros((num_classes, num_classes), dtype=int)\n    for t, p in zip(y_true, y_pred):\n        m[t, p] += 1\n    return m\n\ndef scores(matrix):\n    ε = 1e-12\n    tp = np.diagonal(matrix)\n    fp, fn = matrix.sum(0) - tp, matrix.sum(1) - tp\n    précision, rappel = tp / (tp + fp + ε), tp / (tp + fn + ε)\n    return dict(precision=précision, recall=rappel, f1=2 * tp / (2 * tp + fp + fn + ε))\n'),
+    ('lexsort', 'worst_errors', 'return errors[np.argsort(-probabilities[errors].max(axis=1))]', 'sûreté = probabilities[errors].max(axis=-1)\n    return errors[np.lexsort((errors, -sûreté))]'),
     ("flipped", "worst_errors", SORTED, "return errors[np.argsort(probabilities[errors].max(axis=1))[::-1]]"),
 ]
 # fmt: on
