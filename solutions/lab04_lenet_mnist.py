@@ -259,8 +259,7 @@ plots.show(plots.receptive_field(prepare(images[:1])[0], sees, title=title))
 #
 # ## 4. LeNet then
 #
-# There are three ways to write a network in Keras. All three do the same, and the
-# checks below cannot tell them apart:
+# There are three ways to write a network in Keras, and all three do the same:
 #
 # ```python
 # model = keras.Sequential([                              # a chain of layers
@@ -350,8 +349,8 @@ table
 # For one image whose true class is $y$, the **cross-entropy** is $-\log p_y$, the
 # negative log of the probability that the network gives to the truth. Keras has it
 # twice: labels as integers want `"sparse_categorical_crossentropy"`, one-hot rows want
-# `"categorical_crossentropy"`. Both expect probabilities; logits need the loss object
-# with `from_logits=True`, such as `keras.losses.SparseCategoricalCrossentropy`.
+# `"categorical_crossentropy"`. Both expect probabilities; for logits there is
+# `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
 #
 # A network that knows nothing gives 1/10 to each class. What is its loss? Work it out,
 # then look at a network that has not been trained:
@@ -537,9 +536,7 @@ print("You predicted:", better or "nothing yet", "|", slower or "nothing yet")
 # | MNIST | 5 | 0.967 to 0.969 | 0.978 to 0.981 |
 # | digits, the stand-in | 15 | 0.958 to 0.972 | 0.972 to 0.982 |
 #
-# On MNIST an epoch took one core 1.1 s for the MLP and 5.3 s for LeNet.
-#
-# </details>
+# On MNIST an epoch took one core 1.1 s for the MLP and 5.3 s for LeNet.</details>
 #
 # The loss on the training images (dashed) goes on falling when the validation loss
 # (solid) does not: from there on the network learns its images by heart. The dot marks
@@ -745,8 +742,8 @@ plots.show(plots.confusion_matrix(matrix, class_names=names, title=title))
 of_class = scores(matrix)
 print("class  precision  recall     F1")
 for k in range(10):
-    row = [of_class[name][k] for name in ("precision", "recall", "f1")]
-    print(f"{k:5}  {row[0]:9.3f}  {row[1]:6.3f}  {row[2]:5.3f}")
+    p, r, f1 = (of_class[name][k] for name in ("precision", "recall", "f1"))
+    print(f"{k:5}  {p:9.3f}  {r:6.3f}  {f1:5.3f}")
 
 # %% [markdown]
 # At the budget `cpu`, LeNet now reached 0.989 to 0.990 on MNIST, and 0.970 to 0.984 on
@@ -866,13 +863,11 @@ layer = f"S2 of LeNet now ({mnist.name}), after pooling"
 plots.show(plots.feature_maps(s2[:1], layer=layer, rows=names[:1]))
 
 # %% [markdown]
-# The two digits light up the same maps in the same way; noise lights up all over. A
+# The two digits light up the same maps in the same places; noise has no shape in any. A
 # softmax answers with one of ten digits whatever it is shown, and often surely: its
 # probabilities are meant for inputs like those of the training.
 #
-# ## Go further
-#
-# Not graded. Take what interests you:
+# ## Go further (not graded)
 #
 # - **Order.** Permute the pixels of all images by one fixed permutation, and train MLP
 #   and LeNet again. Which of them notices, and why?
@@ -891,8 +886,7 @@ plots.show(plots.feature_maps(s2[:1], layer=layer, rows=names[:1]))
 #   map (12 and 32), and the output units measured distances to fixed drawings of the
 #   digits. "Average pooling", and everyone's LeNet since, is simpler.
 # - Deck 000 scales the weights down for testing, as the first dropout did; Keras scales
-#   the surviving units up while training. Deck 001 says that dropout sets weights to 0:
-#   it is units.
+#   units up while training. And it is units that become 0, not weights (deck 001).
 # - Deck 001 says 32×32 for MNIST. The images are 28×28; 32×32 was LeNet's padded input.
 # - Deck 001 ("Conclusion") selects the best model on a test sample: that is what
 #   validation is for. That "only ReLU is different" in AlexNet is too short a list:
