@@ -4,6 +4,8 @@ Most mistakes stand in tests/mistakes/lab04_lenet_mnist.py, where points are los
 Here are those that a check alone can tell, and all slips that it claims to recognise.
 """
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from keras import layers
 
 from cnnlab import models
 from cnnlab.checks import lab04
+from cnnlab.teaching import source
 from cnnlab.teaching.check import Failure
 from cnnlab.teaching.networks import same_network
 from cnnlab.teaching.probes import respond
@@ -222,3 +225,13 @@ def test_errors_are_indices():
     assert "not places" in said(lab04.worst_errors, lab04._places)
     mask = said(lab04.worst_errors, lambda y, p: p.argmax(axis=1) != y)
     assert "indices into all" in mask
+
+
+LAB = source.read(Path(__file__).parent.parent / "solutions/lab04_lenet_mnist.py")
+
+
+@pytest.mark.parametrize("cell", LAB.of_kind("check"), ids=lambda cell: cell.id)
+def test_a_check_forbids_what_the_grader_forbids(cell):
+    forbidden = {c.name: c.options.get("forbid", []) for c in LAB.of_kind("exercise")}
+    name = cell.source.removeprefix("check.").partition("(")[0]
+    assert list(getattr(lab04, name).forbid) == forbidden[cell.name]
