@@ -1,5 +1,6 @@
 """`cnnlab ...`: parse, call, print, exit code. 0 fine, 1 something failed, 2 usage."""
 
+import getpass
 import os
 import sys
 from collections.abc import Iterator
@@ -125,8 +126,50 @@ def grade(
         )
     if not quiet:  # after the display of progress has gone
         screen.grades(results)
+        _tell_stale(results)
         click.echo(f"Class report: {out / 'report.html'}")
     sys.exit(int(any(r.status != "graded" for r in results)))
+
+
+def _tell_stale(results) -> None:
+    stale = [f"{r.student} ({', '.join(r.stale)})" for r in results if r.stale]
+    if stale:
+        click.echo(
+            "Decided for an answer that was replaced, so not counted: "
+            f"{'; '.join(stale)}"
+        )
+
+
+@main.command()
+@click.argument("grades", type=_existing)
+@click.argument("student")
+@click.argument("item")
+@click.argument("points", type=float, required=False)
+@click.option("--why", default="", help="A comment, which the student reads.")
+@click.option("--by", help="Who decides; default: your user name.")
+@click.option("--undo", is_flag=True, help="Take the latest decision on it back.")
+def decide(grades, student, item, points, why, by, undo):
+    """Give STUDENT of the run in GRADES points for ITEM, by hand.
+
+    STUDENT is a name, an account or its number; ITEM an exercise or a written question.
+    What the grader found stays in the class report; all pages are drawn anew.
+    """
+    from cnnlab.grading import class_run
+    from cnnlab.grading.report import journal
+    from cnnlab.teaching.source import read
+
+    if (points is None) != undo:
+        raise click.UsageError("Say either POINTS or --undo.")
+    with _plain_errors():
+        header, _ = journal.read(grades / "results.jsonl")
+        source = Path(header["lab_path"])
+        if not source.exists():
+            source = _source(header["lab"], ROOT / "solutions")
+        said = {"comment": why, "by": by or getpass.getuser()}
+        result = class_run.decide(grades, read(source), student, item, points, **said)
+    total = "no score yet" if result.total is None else f"{result.total:g} points"
+    click.echo(f"{result.student}: {result.status}, {total}.")
+    _tell_stale([result])
 
 
 @main.command()
@@ -142,8 +185,10 @@ def export(lab, grades, course, db):
     with _plain_errors():
         source = read(_source(lab, ROOT / "solutions"))
         _, results = journal.read(grades / "results.jsonl")
-        written = nbgrader.to_nbgrader(source, results, grades, course, db)
+        written, typed = nbgrader.to_nbgrader(source, results, grades, course, db)
     click.echo(f"{len(written)} of {len(results)} submissions are in {course}.")
+    if typed:
+        click.echo(f"Typed in formgrader, and left as they are: {'; '.join(typed)}")
     sys.exit(int(len(written) < len(results)))
 
 

@@ -27,6 +27,11 @@ def grades(results) -> None:
 def _row(result) -> tuple[str, str, str, str]:
     if result.points is None:
         return result.student, result.status, "", result.reason
-    lost = [f"{e.name} {e.verdict}" for e in result.exercises if e.verdict != "passed"]
+    lost = [
+        f"{e.name} {'decided by a person' if e.decided else e.verdict}"
+        for e in result.exercises
+        if e.points != e.max_points
+    ]
+    lost += [f"{name} decided for a replaced answer" for name in result.stale]
     points = f"{result.points:g} / {result.max_points:g}"
     return result.student, result.status, points, ", ".join(lost)

@@ -1,5 +1,11 @@
 """A class graded, with processes that only answer: what is written, and how often."""
 
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from submissions import rows
@@ -43,12 +49,10 @@ def handed_in(tmp_path):
     return folder
 
 
-def grade(handed_in, out, **options):
+def grade(handed_in, out, lab=rows.TINY, **options):
     options = {"processes": Yes(), "seed": 1} | options
     executor = class_run.make_executor(1)
-    return class_run.grade_folder(
-        rows.TINY, handed_in, out, executor=executor, **options
-    )
+    return class_run.grade_folder(lab, handed_in, out, executor=executor, **options)
 
 
 @pytest.fixture
@@ -84,6 +88,157 @@ def test_what_a_mark_or_an_earlier_run_made_is_written_again(
     assert sorted(written) == ["ada", "ben", "cleo", "cleo"]
     assert [r.total for r in results] == [10, 10, 11.5]
     assert "1.5" in (out / "feedback" / "cleo.html").read_text()
+
+
+def totals(out):
+    """Points, what waits, and what is stale, of each student in `grades.csv`."""
+    with open(out / "grades.csv", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        return {r["student"]: (r["points"], r["to mark"], r["stale"]) for r in rows}
+
+
+@pytest.fixture
+def marked(handed_in, tmp_path):
+    """The folder of a run in which ada's answer is marked and ben's exercise mended."""
+    out, marks = tmp_path / "out", tmp_path / "marks.csv"
+    marks.write_text("student,question,points,comment\nada,why_floor,2,yes\n")
+    grade(handed_in, out)
+    grade(handed_in, out, marks=marks)
+    class_run.decide(out, rows.TINY, "ben", "correlate", 1, comment="copied", by="me")
+    assert totals(out) == {"ada": ("12", "0", ""), "ben": ("5", "2", "")}
+    return out
+
+
+def decisions_of(out):
+    return (out / "decisions.jsonl").read_text().splitlines()
+
+
+def test_decisions_stay_whatever_is_run_next(handed_in, marked, tmp_path):
+    before = totals(marked)
+    for options in ({}, {"marks": tmp_path / "marks.csv"}, {}):
+        results = grade(handed_in, marked, **options)
+        assert totals(marked) == before
+        assert [r.total for r in results] == [12, 5]
+        assert "of 12 points" in (marked / "feedback" / "ada.html").read_text()
+    assert len(decisions_of(marked)) == 2
+    class_run.decide(marked, rows.TINY, "ada", "why_floor", 1)
+    grade(handed_in, marked, marks=tmp_path / "marks.csv")  # older than that
+    assert totals(marked)["ada"] == ("11", "0", "")
+    class_run.decide(marked, rows.TINY, "ada", "why_floor", None)
+    grade(handed_in, marked)
+    assert totals(marked) == before
+    with pytest.raises(ValueError, match="nothing was decided on 'output_size'"):
+        class_run.decide(marked, rows.TINY, "ada", "output_size", None)
+
+
+def test_a_replaced_answer_makes_its_mark_stale_and_no_other(
+    handed_in, marked, tmp_path
+):
+    solved = labs.solved(rows.TINY)
+    before = (handed_in / "ada.ipynb").read_bytes()
+    next(c for c in solved.cells if c.id == "question-why_floor").source = "Never mind."
+    for student in ("ada", "ben"):
+        nbformat.write(solved, handed_in / f"{student}.ipynb")
+    grade(handed_in, marked, marks=tmp_path / "marks.csv")
+    assert totals(marked) == {"ada": ("10", "2", "why_floor"), "ben": ("5", "2", "")}
+    assert "why_floor" in (marked / "report.html").read_text()
+    (handed_in / "ada.ipynb").write_bytes(before)
+    grade(handed_in, marked)
+    assert totals(marked)["ada"] == ("12", "0", "")
+
+
+def test_work_is_known_by_content_not_by_path(handed_in, marked, written, tmp_path):
+    shutil.make_archive(tmp_path / "class (1)", "zip", handed_in)
+    moved = shutil.move(handed_in, tmp_path / "elsewhere")
+    before, lines = totals(marked), (marked / "results.jsonl").read_text()
+    for place in (moved, tmp_path / "class (1).zip"):
+        grade(place, marked)
+        assert totals(marked) == before
+    assert (marked / "results.jsonl").read_text() == lines  # nothing graded again
+    grade(moved / "ada.ipynb", marked)
+    assert list(totals(marked)) == ["ada"]
+    class_run.decide(marked, rows.TINY, "ada", "correlate", 5)
+    assert list(totals(marked)) == ["ada"]  # ben is no longer handed in
+    grade(moved, marked)
+    assert totals(marked) == before | {"ada": ("11", "0", "")}
+
+
+def test_prose_and_rubrics_may_be_mended_while_marking(handed_in, marked, tmp_path):
+    path = tmp_path / "lab00_tiny.py"
+    text = rows.TINY.path.read_text()
+    for old, new in (
+        ("For the tests of", "For all the tests of"),
+        ("a window that does not fit", "a window that does not fit at all"),
+        ("Count windows on paper.", "Count the windows on paper."),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    before = totals(marked)
+    grade(handed_in, marked, lab=labs.read(path))
+    assert totals(marked) == before
+    assert "at all" in (marked / "marks_template.csv").read_text()
+    path.write_text(text.replace("points=4", "points=5"))
+    with pytest.raises(ValueError, match="cannot resume, lab_sha256 was"):
+        grade(handed_in, marked, lab=labs.read(path))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cnnlab.grading import class_run
+from cnnlab.grading.report import pages
+from cnnlab.teaching import source
+out, lab, moment = sys.argv[1:]
+def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+setattr(pages, moment, kill)
+class_run.decide(Path(out), source.read(lab), "ada", "output_size", 3.5, by="me")
+"""
+
+
+@pytest.mark.parametrize("moment", ["write_all", "write_feedback", "write_tables"])
+def test_killed_before_the_pages_were_drawn_they_are_drawn_next_time(
+    handed_in, marked, moment
+):
+    lab = str(rows.TINY.path)
+    command = [sys.executable, "-c", KILLED, str(marked), lab, moment]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert totals(marked)["ada"] == ("12", "0", "")
+    grade(handed_in, marked)
+    assert totals(marked) == {"ada": ("11.5", "0", ""), "ben": ("5", "2", "")}
+    assert "11.5 <small>" in (marked / "feedback" / "ada.html").read_text()
+    assert len(decisions_of(marked)) == 3
+
+
+def test_a_page_written_while_grading_has_its_decisions(handed_in, marked, monkeypatch):
+    solved = labs.solved(rows.TINY)
+    solved.metadata["more"] = "the answers are the same"
+    nbformat.write(solved, handed_in / "ada.ipynb")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pages, "write_all", stop)
+    (marked / "feedback" / "ada.html").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        grade(handed_in, marked)
+    assert "of 12 points" in (marked / "feedback" / "ada.html").read_text()
+
+
+def test_what_nobody_could_read_is_decided_until_it_is_replaced(handed_in, marked):
+    (handed_in / "ivan.ipynb").write_text("not a notebook")
+    grade(handed_in, marked)
+    for item, number in (("output_size", 4), ("correlate", 2), ("why_floor", 0)):
+        assert totals(marked)["ivan"] == ("", "", "")
+        result = class_run.decide(marked, rows.TINY, "ivan", item, number)
+    assert (result.status, result.total) == ("graded", 6)
+    grade(handed_in, marked)
+    assert totals(marked)["ivan"] == ("6", "0", "")
+    assert "could not be read" not in (marked / "feedback" / "ivan.html").read_text()
+    (handed_in / "ivan.ipynb").write_bytes((handed_in / "ben.ipynb").read_bytes())
+    results = {r.student: r for r in grade(handed_in, marked)}
+    assert set(results["ivan"].stale) == {"output_size", "correlate", "why_floor"}
+    assert results["ivan"].total == 10
 
 
 def test_an_interrupt_stops_the_others_and_keeps_what_was_graded(handed_in, tmp_path):

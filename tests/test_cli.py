@@ -120,7 +120,41 @@ def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
     marks.write_text("student,question,points\nada,why_floor,7\n")
     wrong = run(*arguments, "--marks", marks)
     assert wrong.exit_code == 2
-    assert "marks.csv:2" in wrong.output
+    assert "marks.csv, row 2" in wrong.output
+
+    answer = next(iter(handed_in.glob("ada*")))
+    notebook = nbformat.read(answer, as_version=4)
+    cell = next(c for c in notebook.cells if c.id == "question-why_floor")
+    cell.source = "Another answer."
+    nbformat.write(notebook, answer)
+    stale = run(*arguments, "--resume")
+    assert "not counted: ada (why_floor)" in stale.output
+
+
+def test_decide_gives_points_by_hand_and_takes_them_back(handed_in, tmp_path):
+    out = tmp_path / "grades"
+    run("grade", TINY, handed_in, "-o", out, "-j", 2, "--no-sandbox", "-q")
+    said = ("--why", "on paper", "--by", "jane")
+    done = run("decide", out, "cleo", "correlate", 2.5, *said)
+    assert done.exit_code == 0, done.output
+    assert "cleo: graded, 2.5 points." in done.output
+    assert "on paper" in (out / "feedback" / "cleo.html").read_text()
+    assert "jane" in (out / "report.html").read_text()
+    (line,) = (out / "decisions.jsonl").read_text().splitlines()
+    assert json.loads(line)["by"] == "jane"
+    assert (
+        "cleo: graded, 0 points."
+        in run("decide", out, "cleo", "correlate", "--undo").output
+    )
+    for wrong, message in (
+        (("cleo", "correlate", "--undo"), "nothing was decided"),
+        (("cleo", "correlate", 7), "from 0 to 6"),
+        (("cleo", "nothing", 1), "unknown item"),
+        (("nobody", "correlate", 1), "unknown student"),
+        (("cleo", "correlate"), "--undo"),
+    ):
+        result = run("decide", out, *wrong)
+        assert (result.exit_code, message in result.output) == (2, True), result.output
 
 
 def test_a_solution_that_fails_is_named_and_nothing_is_graded(

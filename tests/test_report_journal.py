@@ -86,8 +86,8 @@ def test_last_line_torn_at_every_byte_is_cut_and_graded_again(tmp_path, header):
         assert journals.read(path)[1] == [result("ada")]
         with Journal(path, header) as journal:
             assert path.read_bytes() == whole[:start]
-            assert journal.done("class/ada.ipynb", "sha of ada")
-            assert not journal.done("class/emmy.ipynb", "sha of emmy")
+            assert journal.find("class/ada.ipynb", "sha of ada")
+            assert not journal.find("class/emmy.ipynb", "sha of emmy")
             journal.append(result("emmy"), "sha of emmy")
         assert path.read_bytes() == whole
 
@@ -139,14 +139,99 @@ def test_same_bytes_are_done_changed_bytes_are_graded_again(tmp_path, header):
     path = tmp_path / "results.jsonl"
     with Journal(path, header) as journal:
         journal.append(result("ada", seconds=1.0), "first")
-        assert journal.done("class/ada.ipynb", "first")
-        assert not journal.done("class/ada.ipynb", "second")
-        assert not journal.done("elsewhere/ada.ipynb", "first")
+        assert journal.find("class/ada.ipynb", "first")
+        assert not journal.find("class/ada.ipynb", "second")
+        assert not journal.find("elsewhere/ada.ipynb", "first")
         journal.append(result("ada", seconds=2.0), "second")
     with Journal(path, header) as journal:
-        assert journal.done("class/ada.ipynb", "second")
-        assert not journal.done("class/ada.ipynb", "first")
+        assert journal.find("class/ada.ipynb", "second")
+        assert not journal.find("class/ada.ipynb", "first")
         assert [r.seconds for r in journal.results] == [2.0]
+
+
+def test_the_same_bytes_are_known_by_the_account_where_the_name_has_changed(
+    tmp_path, header
+):
+    with Journal(tmp_path / "results.jsonl", header) as journal:
+        journal.append(result("Ada Byron", account="moodle 7"), "first")
+        found = journal.find("Ada Lovelace", "first", "moodle 7")
+        assert found == result("Ada Byron", account="moodle 7")
+        assert found.sha256 == "first"
+        assert not journal.find("Ada Lovelace", "second", "moodle 7")
+        assert not journal.find("Ada Lovelace", "first", "moodle 8")
+        assert not journal.find("Ada Lovelace", "first")
+
+
+def test_what_is_no_longer_handed_in_stays_and_is_not_read(tmp_path, header):
+    path = tmp_path / "results.jsonl"
+    write(path, header, ["ada", "emmy"])
+    with Journal(path, header) as journal:
+        journal.handed_in(["class/emmy.ipynb"])
+        journal.handed_in(["class/emmy.ipynb"])
+    assert path.read_bytes().count(b"\n") == 4
+    assert journals.read(path)[1] == [result("emmy")]
+    write(path, header, ["sofia"])  # by a run that was killed
+    assert journals.read(path)[1] == [result("emmy"), result("sofia")]
+    with Journal(path, header) as journal:
+        assert journal.find("class/ada.ipynb", "sha of ada")
+
+
+LAB = """\
+# %% [markdown]
+# Some prose.
+# %%
+width = 3
+# %% tags=["not-graded"]
+figure = 1
+# %% exercise="one" points=2
+### BEGIN SOLUTION
+x = width
+### END SOLUTION
+# %% check="one"
+assert x == 3, "a hint"
+# %% probe="one"
+x
+# %% [markdown] question="why" points=1 title="A title"
+# Why?
+# ### BEGIN SOLUTION
+# The rubric.
+# ### END SOLUTION
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("Some prose", "Better prose", True),
+        ("The rubric", "A mended rubric", True),
+        ("# Why?", "# Why not?", True),
+        ('title="A title"', 'title="Another"', True),
+        ('"a hint"', '"a better hint"', True),
+        ("figure = 1", "figure = 2", True),
+        ("x = width", "x = 3", False),
+        ('probe="one"\nx', 'probe="one"\nx + 0', False),
+        ('probe="one"', 'probe="one" rtol=0.1', False),
+        ("width = 3", "width = 4", False),
+        ("points=2", "points=3", False),
+        ("points=1", "points=2", False),
+        ("points=2", 'points=2 forbid=["np.sum"]', False),
+        ("assert x == 3", "y = 3", False),
+    ],
+)
+def test_a_lab_is_known_by_what_can_change_a_grade(tmp_path, old, new, same):
+    path, hashes = tmp_path / "lab00_x.py", []
+    for text in (LAB, LAB.replace(old, new)):
+        path.write_text(text)
+        hashes.append(journals.grading_hash(labs.read(path)))
+    assert (hashes[0] == hashes[1]) == same
+
+
+def test_another_version_of_the_package_is_another_lab(tmp_path, monkeypatch):
+    path = tmp_path / "lab00_x.py"
+    path.write_text(LAB)
+    before = journals.grading_hash(labs.read(path))
+    monkeypatch.setattr(journals, "_version", lambda package: "9")
+    assert journals.grading_hash(labs.read(path)) != before
 
 
 def test_one_writer_at_a_time(tmp_path, header):
@@ -259,14 +344,14 @@ def test_full_disk_keeps_what_was_written_and_says_so(tmp_path, header, room):
     write(path, header, ["ada"])
     before = path.read_bytes()
     with Journal(path, header) as journal:
-        real = journal._file
-        journal._file = FullDisk(real, room)
+        real = journal._lines.file
+        journal._lines.file = FullDisk(real, room)
         with pytest.raises(OSError, match="No space left.*make room") as caught:
             journal.append(result("emmy"), "sha")
         assert caught.value.errno == errno.ENOSPC
         assert path.read_bytes() == before
-        assert not journal.done("class/emmy.ipynb", "sha")
-        journal._file = real  # room was made
+        assert not journal.find("class/emmy.ipynb", "sha")
+        journal._lines.file = real  # room was made
         journal.append(result("emmy"), "sha")
     assert journals.read(path)[1] == [result("ada"), result("emmy")]
 

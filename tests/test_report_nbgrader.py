@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from cnnlab.grading.judge.results import ExerciseResult, Result, WrittenAnswer
-from cnnlab.grading.report import journal, nbgrader
+from cnnlab.grading.report import decisions, journal, nbgrader
 from cnnlab.teaching import source as labs
 
 TINY = Path(__file__).parent / "labs" / "lab00_tiny.py"
@@ -29,7 +29,7 @@ def exported(tmp_path_factory):
     with journal.Journal(folder / "grades" / "results.jsonl", header) as book:
         for result in results:
             book.append(result, "00")
-    written = nbgrader.to_nbgrader(
+    written, _ = nbgrader.to_nbgrader(
         source, results, folder / "grades", folder / "course"
     )
     return folder, written
@@ -92,6 +92,34 @@ def test_exporting_twice_changes_nothing(graded):
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         assert len(book.students) == 2
         assert book.find_submission("lab00_tiny", "ben").score == 6
+
+
+def test_decisions_are_there_and_what_was_typed_in_formgrader_stays(graded):
+    from nbgrader.api import Gradebook
+
+    course, _ = graded
+    grades, source = course.parent / "grades", labs.read(TINY)
+    _, results = journal.read(grades / "results.jsonl")
+    ben, ivan = results[1], results[2]
+
+    def export(*said):
+        with decisions.Decisions(grades) as kept:
+            kept.append(decisions.decide(r, item, n, source) for r, item, n in said)
+        return nbgrader.to_nbgrader(source, results, grades, course)
+
+    written, typed = export((ben, "why_floor", 0.5), (ben, "correlate", 5))
+    assert (len(written), typed) == (2, [])
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert book.find_submission("lab00_tiny", "ben").score == 4 + 5 + 0.5
+        name = ("question-why_floor", "lab00_tiny", "lab00_tiny", "ben")
+        book.find_grade(*name).manual_score = 1.25  # as formgrader does
+        book.db.commit()
+    whole = [(ivan, name, 1) for name in ("output_size", "correlate", "why_floor")]
+    written, typed = export((ben, "why_floor", 2), (ben, "correlate", 6), *whole)
+    assert (len(written), typed) == (3, ["ben why_floor 1.25"])
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert book.find_submission("lab00_tiny", "ben").score == 4 + 6 + 1.25
+        assert book.find_submission("lab00_tiny", "ivan").score == 3
 
 
 def test_executed_notebooks_are_valid_for_nbgrader(graded):

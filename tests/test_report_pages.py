@@ -164,7 +164,7 @@ def test_odd_names_stay_inside_the_folder(lab, out, name):
     assert files <= {unquote(link) for link in page.attribute("href")}
     assert {path.name for path in out.iterdir()} == {
         *("results.jsonl", "feedback", "report.html", "grades.csv"),
-        "marks_template.csv",
+        *("marks_template.csv", ".marks_template.csv"),
     }
 
 

@@ -7,13 +7,9 @@ import pytest
 from grading_class import conv2d, graded, make_lab, pool, small_class, unreadable
 
 from cnnlab.grading.judge.results import PERSON
-from cnnlab.grading.report import files, tables
-from cnnlab.grading.report.tables import (
-    apply_marks,
-    read_marks,
-    safe_cell,
-    write_tables,
-)
+from cnnlab.grading.report import csvs, files
+from cnnlab.grading.report.csvs import safe_cell
+from cnnlab.grading.report.tables import write_tables
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "a;=1", "a\n=1", "a\r\n@x"]
 
@@ -33,16 +29,17 @@ def test_grades_tell_status_from_score(lab, tmp_path):
     assert table(tmp_path / "grades.csv") == [
         [
             *("student", "status", "reason", "points", "max", "to mark"),
+            *("by a person", "stale"),
             *("conv2d", "pool", "why (written)", "seconds", "isolation"),
         ],
         *(
             line.split("|")
             for line in (
-                "grace|graded||1.5|9|3|1.5|0||1.2|bubblewrap",
-                "ada|graded||8.5|9|0|4|2|2.5|1.2|bubblewrap",
-                "emmy|graded||0|9|3|0|0||1.2|bubblewrap",
-                "hedy|unreadable|not JSON||9|||||0|none",
-                "sofia|needs a person|2 different notebooks||9|||||0|none",
+                "grace|graded||1.5|9|3|||1.5|0||1.2|bubblewrap",
+                "ada|graded||8.5|9|0|||4|2|2.5|1.2|bubblewrap",
+                "emmy|graded||0|9|3|||0|0||1.2|bubblewrap",
+                "hedy|unreadable|not JSON||9|||||||0|none",
+                "sofia|needs a person|2 different notebooks||9|||||||0|none",
             )
         ),
     ]
@@ -51,7 +48,7 @@ def test_grades_tell_status_from_score(lab, tmp_path):
 def test_exercise_that_needs_a_person_has_no_points_and_no_sum(lab, tmp_path):
     write_tables([graded("ada", conv2d(PERSON, None), pool())], lab, tmp_path)
     row = table(tmp_path / "grades.csv")[1]
-    assert row[3:8] == ["", "9", "", "", "2"]
+    assert row[3:10] == ["", "9", "", "", "", "", "2"]
 
 
 def test_points_are_written_as_earned_however_many(lab, tmp_path):
@@ -121,105 +118,7 @@ def test_empty_class_has_tables_with_headers_only(lab, tmp_path):
     assert [len(table(tmp_path / name)) for name in names] == [1, 1]
 
 
-def fill(path, points, encoding="utf-8-sig", delimiter=","):
-    """What a person does to `marks_template.csv`: student -> points as typed."""
-    head, *rows = table(path)
-    rows = [[*row[:4], points.get(row[0], row[4])] for row in rows]
-    with path.open("w", encoding=encoding, newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows([head, *rows])
-
-
-def test_template_lists_every_answer_and_marks_come_back(lab, tmp_path):
-    results = [*small_class(), graded("=evil", answer="two\nlines; =x")]
-    path = write_tables(results, lab, tmp_path)[-1]
-    assert table(path) == [
-        ["student", "question", "max", "answer", "points"],
-        ["grace", "why", "3", "because", ""],
-        ["ada", "why", "3", "because", "2.5"],
-        ["emmy", "why", "3", "because", ""],
-        ["'=evil", "why", "3", "two\nlines;' =x", ""],
-    ]
-    fill(path, {"grace": "3", "'=evil": " 0.5 "})
-    marks = read_marks(path, results)
-    assert marks == {"grace": {"why": 3}, "ada": {"why": 2.5}, "=evil": {"why": 0.5}}
-    marked = {r.student: r for r in apply_marks(results, marks)}
-    assert marked["grace"].total == 1.5 + 3
-    assert marked["grace"].unmarked == 0
-    assert marked["=evil"].total == 6.5
-    assert marked["emmy"].unmarked == 3
-    assert marked["hedy"].total is None
-
-
-@pytest.mark.parametrize(
-    ("encoding", "delimiter"), [("cp1252", ";"), ("utf-8", "\t"), ("utf-8-sig", ";")]
-)
-def test_marks_saved_by_a_spreadsheet_are_read(lab, tmp_path, encoding, delimiter):
-    results = [graded("Zoë", answer="plutôt, ou; non")]
-    path = write_tables(results, lab, tmp_path)[-1]
-    fill(path, {"Zoë": "1,5"}, encoding, delimiter)
-    assert read_marks(path, results) == {"Zoë": {"why": 1.5}}
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("eve,why,2", r"marks\.csv:3: unknown student 'eve'"),
-        ("ada,how,2", r"marks\.csv:3: unknown question 'how' for 'ada'.*\['why'\]"),
-        ("ada,why,3.5", r"marks\.csv:3: .*from 0 to 3\. Received: '3\.5'"),
-        ("ada,why,-1", r"marks\.csv:3: .*from 0 to 3\. Received: '-1'"),
-        ("ada,why,good", r"marks\.csv:3: .*must be a number.*Received: 'good'"),
-        ("ada,why,nan", r"marks\.csv:3: .*must be a number.*Received: 'nan'"),
-        ("hedy,why,1", r"marks\.csv:3: unknown question 'why' for 'hedy'"),
-        ("ada,why,2\nada,why,1", r"marks\.csv:4: 'why' of 'ada' has another mark"),
-        ("eve,why,2\n\nbob,why,1", r"csv:3: .*'eve'\.\n.*csv:5: .*'bob'"),
-    ],
-)
-def test_wrong_mark_is_named_with_file_and_line(tmp_path, row, message):
-    path = tmp_path / "marks.csv"
-    path.write_text(f"student,question,points\ngrace,why,\n{row}\n")
-    with pytest.raises(ValueError, match=message):
-        read_marks(path, small_class())
-
-
-@pytest.mark.parametrize("text", ["", "name,question,points\n", "student\tpoints\n"])
-def test_table_that_holds_no_marks_is_refused(tmp_path, text):
-    path = tmp_path / "marks.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=r"marks\.csv:1: no column \['"):
-        read_marks(path, [])
-
-
-def test_line_numbers_count_answers_of_several_lines(tmp_path):
-    path = tmp_path / "marks.csv"
-    path.write_text(
-        'student,question,answer,points\nada,why,"a\nb\nc",1\nemmy,why,x,9\n'
-    )
-    with pytest.raises(ValueError, match=r"marks\.csv:5: points of 'emmy'"):
-        read_marks(path, small_class())
-
-
-def test_points_typed_into_the_template_survive_another_run(lab, tmp_path):
-    results = [graded("ada", answer="one  two"), graded("emmy", answer="old")]
-    path = write_tables(results, lab, tmp_path)[-1]
-    fill(path, {"ada": "2", "emmy": "1"}, delimiter=";")
-    results[1] = graded("emmy", answer="a new answer")
-    write_tables([*results, graded("late")], lab, tmp_path)
-    assert {row[0]: row[4] for row in table(path)[1:]} == {
-        "ada": "2",
-        "emmy": "",
-        "late": "",
-    }
-
-
-def test_huge_answer_fits_the_cell_of_a_spreadsheet(lab, tmp_path):
-    result = graded("ada", answer="é" * 200_000)
-    path = write_tables([result], lab, tmp_path)[-1]
-    assert len(table(path)[1][3]) < 32_767
-    fill(path, {"ada": "2"})
-    assert read_marks(path, [result]) == {"ada": {"why": 2}}
-
-
-@pytest.mark.parametrize("module", [tables, files])
+@pytest.mark.parametrize("module", [csvs, files])
 def test_examples_in_the_docstrings_hold(module):
     tried = doctest.testmod(module)
     assert tried.attempted > 0 and tried.failed == 0

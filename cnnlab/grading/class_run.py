@@ -6,16 +6,18 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from cnnlab._progress import Progress
 from cnnlab.grading.handin.notebooks import Unreadable
-from cnnlab.grading.handin.submissions import Submission, collect
+from cnnlab.grading.handin.submissions import File, Submission, collect
 from cnnlab.grading.judge.grade import grade, grader_failed
 from cnnlab.grading.judge.reference import SolutionError, make_reference
 from cnnlab.grading.judge.results import Result
-from cnnlab.grading.report import pages, tables
+from cnnlab.grading.report import decisions, pages
 from cnnlab.grading.report.journal import Journal, describe_run, read
+from cnnlab.grading.report.marksheet import read_marks
 from cnnlab.grading.sandbox.process import Processes, ProcessesDied
 from cnnlab.teaching.source import Lab
 
@@ -37,7 +39,7 @@ def grade_folder(
 
     Args:
         handed_in: a folder of submissions, or a Moodle or Canvas zip.
-        marks: a filled `marks_template.csv`.
+        marks: a filled `marks_template.csv`; what it says is kept as decisions.
         executor, seed, progress: as for `grade_class`.
 
     Raises:
@@ -48,11 +50,13 @@ def grade_folder(
     submissions = collect(handed_in)
     if not submissions:
         raise ValueError(f"{handed_in}: nothing was handed in.")
+    known = decisions.read(out)
     written = {}  # by path, the results whose page is there
 
     def write_page(result):  # at once: its notebook is at hand, and other cores work
-        pages.write_feedback(result, lab, out)
-        written[result.path] = result.without_notebook()
+        (shown,) = decisions.apply([result], known, lab)
+        pages.write_feedback(shown, lab, out)
+        written[result.path] = shown.without_notebook()
 
     results = grade_class(
         lab,
@@ -64,12 +68,34 @@ def grade_folder(
         progress=progress,
         on_result=write_page,
     )
-    if marks:
-        results = tables.apply_marks(results, tables.read_marks(marks, results))
-    # those of an earlier run may be older than the templates, or than a mark
-    changed = [r for r in results if written.get(r.path) != r]
-    pages.write_all(results, lab, out, changed=changed)
-    return results
+    with decisions.Decisions(out) as kept:
+        if marks:
+            kept.append(read_marks(marks, results, kept.all, lab))
+        # those of an earlier run may be older than the templates, or than a decision
+        pages.write_all(results, lab, out, written=written)
+        return decisions.apply(results, kept.all, lab)
+
+
+def decide(out: Path, lab: Lab, student: str, item: str, points, **said) -> Result:
+    """Keep what a person decided by hand, and draw all pages anew.
+
+    Args:
+        out: folder of the run.
+        points: None undoes the last decision on this item.
+        said: comment, by.
+
+    Returns the student's result, decided. Raises ValueError where student, item or
+    points cannot be right.
+    """
+    _, results = read(out / "results.jsonl")
+    result = decisions.find_student(results, student)
+    with decisions.Decisions(out) as kept:
+        if points is None and not decisions.stands(kept.all, result, item):
+            raise ValueError(f"nothing was decided on {item!r} of {result.student!r}.")
+        kept.append([decisions.decide(result, item, points, lab, **said)])
+        pages.write_all(results, lab, out)
+        shown = decisions.apply(results, kept.all, lab)
+    return shown[results.index(result)]
 
 
 def grade_class(
@@ -104,18 +130,24 @@ def grade_class(
     header = describe_run(lab, seed=seed, isolation=processes.isolation)
     with Journal(out / "results.jsonl", header) as journal, executor:
         keys = {s.path: fingerprint(s) for s in submissions}
-        waiting = [s for s in submissions if not journal.done(s.path, keys[s.path])]
+
+        def known(s: Submission) -> Result | None:
+            return journal.find(s.path, keys[s.path], s.account)
+
+        waiting = [s for s in submissions if not known(s)]
         progress.total = len(waiting)
         graded = _grade_all(lab, waiting, processes, executor, seed, progress.tell)
         # closed before the executor, which else waits for what nobody wants any more
         with closing(graded):
             for result in graded:
-                journal.append(result, keys[result.path])
-                on_result(result)
+                kept = journal.append(result, keys[result.path])
+                on_result(replace(kept, notebook=result.notebook))
                 progress.count(result.status)
         # the journal may hold what is no longer handed in
-        kept = [r for r in journal.results if r.path in keys]
-    return sorted(kept, key=lambda r: (r.student.lower(), r.path))
+        results = [known(s) for s in submissions]
+        results.sort(key=lambda r: (r.student.lower(), r.path))
+        journal.handed_in([r.path for r in results])
+    return results
 
 
 def _grade_all(
@@ -149,15 +181,16 @@ def _grade_all(
 
 
 def fingerprint(submission: Submission) -> str:
-    """sha256 over everything that was handed in."""
-    digest = hashlib.sha256(json.dumps(submission.problem).encode())
-    for file in submission.files:
-        digest.update(file.name.encode("utf-8", "surrogatepass"))
+    """sha256 over everything that was handed in, whatever the files are called."""
+
+    def content(file: File) -> bytes:
         try:
-            digest.update(file.read())
+            return file.read()
         except Unreadable as error:
-            digest.update(str(error).encode())
-    return digest.hexdigest()
+            return str(error).encode("utf-8", "surrogatepass")
+
+    parts = sorted(hashlib.sha256(content(f)).hexdigest() for f in submission.files)
+    return hashlib.sha256(json.dumps([submission.problem, *parts]).encode()).hexdigest()
 
 
 def choose_seed(out: Path, seed: int | None = None, *, resume: bool = False) -> int:

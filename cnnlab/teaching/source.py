@@ -96,6 +96,12 @@ class Lab:
         """Points by written question, marked by a person."""
         return {c.name: c.options["points"] for c in self.of_kind("question")}
 
+    @property
+    def rubrics(self) -> dict[str, str]:
+        """What a marker goes by, by written question; never shown to students."""
+        found = {c.name: REGION.search(c.source) for c in self.of_kind("question")}
+        return {name: region.group(2).strip() for name, region in found.items()}
+
 
 def read(path: str | Path) -> Lab:
     """Read and check a lab source. Raises LabError naming file and line."""

@@ -94,7 +94,7 @@ def collect(root: str | Path) -> list[Submission]:
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such folder, zip or notebook.")
     if root.is_file() and not _ends(root.name, ".zip"):
-        return [Submission(shown(root.stem), str(root), (File(root),))]
+        return [Submission(shown(root.stem), _unique(root.stem), (File(root),))]
     found: dict[str, _Found] = {}
     for entry, file, problem in (_zip_entries if root.is_file() else _entries)(root):
         name, account = _student(entry)

@@ -115,6 +115,9 @@ def _exercises(
             message,
             hints,
             round(sum(outcome.reply.seconds for outcome in mine), 2),
+            results.answer_hash(
+                "\n\n".join(s.source for s in steps if s.kind == "exercise")
+            ),
         )
 
 

@@ -1,9 +1,24 @@
 """What grading says about a submission: plain records, data first, pages after."""
 
+import hashlib
 from dataclasses import asdict, dataclass, field, replace
 
 GRADED, PERSON, UNREADABLE = "graded", "needs a person", "unreadable"
 PASSED, PARTIAL, FAILED, NOT_ATTEMPTED = "passed", "partial", "failed", "not attempted"
+
+
+def answer_hash(answer: str) -> str:
+    """By which a person's decision knows the answer it was given for."""
+    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a person decided; `found` is what stood there before, None if nothing."""
+
+    by: str
+    comment: str = ""
+    found: float | None = None
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,8 @@ class ExerciseResult:
         hints: its hints, simplest first. Both from the student's process, so never
             to be trusted with a score, always to be escaped.
         seconds: spent in the exercise's cells, checks and probes.
+        answer_sha256: `answer_hash` of the student's source of the exercise.
+        decided: by a person, where the points are; never in the journal.
     """
 
     name: str
@@ -29,16 +46,30 @@ class ExerciseResult:
     check_message: str = ""
     hints: tuple[str, ...] = ()
     seconds: float = 0.0
+    answer_sha256: str = ""
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True)
 class WrittenAnswer:
-    """A written answer, waiting for a person's mark."""
+    """A written answer: empty and 0, or waiting for a person's mark."""
 
     name: str
     max_points: float
     answer: str
     points: float | None = None
+    decided: Decided | None = None
+
+    @property
+    def answer_sha256(self) -> str:
+        return answer_hash(self.answer)
+
+    @property
+    def state(self) -> str:
+        """Where its points come from, in words."""
+        if self.points is None:
+            return "waits for a person’s mark"
+        return "marked by a person" if self.decided or self.answer else "no answer"
 
 
 @dataclass(frozen=True)
@@ -56,6 +87,8 @@ class Result:
             while a cell or a probe was running.
         isolation: how the student's code was boxed, such as `"none"`.
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
+        stale: exercises and questions that a person decided for another answer.
+        sha256: of all that was handed in.
     """
 
     student: str
@@ -71,7 +104,14 @@ class Result:
     seed: int = 0
     isolation: str = "none"
     account: str = ""
+    stale: tuple[str, ...] = ()
+    sha256: str = field(default="", compare=False)
     notebook: dict | None = field(default=None, repr=False)
+
+    @property
+    def items(self) -> tuple[ExerciseResult | WrittenAnswer, ...]:
+        """All that has points: exercises, then written answers."""
+        return (*self.exercises, *self.written)
 
     # None, not 0, wherever a person must look: the two never add up to a score
 
@@ -119,4 +159,5 @@ def from_dict(data: dict) -> Result:
     )
     data["written"] = tuple(WrittenAnswer(**w) for w in data["written"])
     data["notes"] = tuple(data["notes"])
+    data["stale"] = tuple(data.get("stale", ()))
     return Result(**data)

@@ -1,10 +1,22 @@
 """Files of a grading run: whole or not there, under names that harm no system."""
 
 import hashlib
+import json
 import os
 import re
+import time
 import unicodedata
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
+_FAR = 1 << 30  # a byte that nobody reads: on Windows a locked one cannot be
 
 
 def file_name(student: str) -> str:
@@ -48,6 +60,8 @@ def write_atomic(path: str | Path, text: str, *, sync: bool = False) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
     handle = os.open(folder, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
@@ -70,3 +84,89 @@ def disk_error(error: OSError, path: Path) -> OSError:
         "make room, then resume",
         str(path),
     )
+
+
+class Lines:
+    """A file that grows by whole lines of JSON, written by one process at a time.
+
+    Args:
+        path: made, with its folder, where it is missing.
+        wait: seconds to wait for another process that writes here.
+
+    Raises ValueError where another process goes on writing.
+    """
+
+    def __init__(self, path: Path, *, wait: float = 0):
+        self.path = path
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            _sync_folder(path.parent)
+        self.file = path.open("r+b", buffering=0)
+        self._end = 0
+        if not _lock(self.file, wait):
+            self.close()
+            busy = "another run is writing here. Wait for it, or end it"
+            raise ValueError(f"{path}: {busy}; a new run can go to another folder.")
+
+    def close(self) -> None:
+        """Let go of the file; another process may then write."""
+        self.file.close()
+
+    def cut(self, end: int) -> None:
+        """Keep so many bytes, those that are whole."""
+        self._end = end
+        self.file.truncate(end)
+        self.file.seek(end)
+
+    def append(self, records: Iterable[dict]) -> None:
+        """Keep them for good, or raise OSError and keep what there was before."""
+        data = "".join(json.dumps(record) + "\n" for record in records).encode()
+        try:
+            write_bytes(self.file, data, sync=True)
+        except OSError as error:
+            self.cut(self._end)
+            raise disk_error(error, self.path) from error
+        self._end += len(data)
+
+
+def _lock(file, wait: float) -> bool:
+    """Take an open file for this process alone, until it is closed."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                file.seek(_FAR)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                file.seek(0)
+            return True
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+
+
+def parse_lines(path: Path, parse: Callable, *, header: bool = False):
+    """What `parse` makes of each line of JSON, and how many bytes are whole.
+
+    A last line without its end was torn by a kill, a crash or a full disk: it is
+    left out. Raises ValueError, naming the line, for any other that is damaged.
+
+    Args:
+        header: whether the first line is another's to read, and a last one that is
+            damaged may be left out too, since what it said can be made again.
+    """
+    *lines, _ = path.read_bytes().split(b"\n")
+    found, end = [], 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            if number > header:
+                found.append(parse(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if header and number == len(lines):
+                break
+            raise ValueError(f"{path}:{number}: damaged line ({error!r}).") from error
+        end += len(line) + 1
+    return found, end

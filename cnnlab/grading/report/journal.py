@@ -5,7 +5,7 @@ on the disk before the next one is graded. Executed notebooks are too big for it
 stand beside it, `notebooks/<student>.ipynb`, each written whole before its line.
 """
 
-import fcntl
+import ast
 import hashlib
 import json
 from dataclasses import replace
@@ -14,13 +14,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cnnlab.grading.judge.results import Result, from_dict
-from cnnlab.grading.report.files import disk_error, file_name, write_atomic, write_bytes
-from cnnlab.teaching.source import Lab
+from cnnlab.grading.report.files import Lines, file_name, parse_lines, write_atomic
+from cnnlab.teaching.source import Cell, Lab
 
 _PACKAGES = ("cnnlab", "keras", "tensorflow")
 _MAGIC = b'{"journal": 1, '  # how our files, and no others, begin
 _SAME_ON_RESUME = ("lab", "lab_sha256", "seed")
-_Records = dict[str, tuple[str, Result]]  # path -> sha256 of what was handed in, result
+_PROSE = ("title", "folded")  # options that change no grade
+_Records = dict[str, Result]  # by path
 
 
 def describe_run(lab: Lab, *, seed: int, isolation: str) -> dict:
@@ -28,12 +29,43 @@ def describe_run(lab: Lab, *, seed: int, isolation: str) -> dict:
     return {
         "journal": 1,
         "lab": lab.name,
-        "lab_sha256": hashlib.sha256(lab.path.read_bytes()).hexdigest(),
+        "lab_path": str(lab.path.resolve()),
+        "lab_sha256": grading_hash(lab),
         "seed": seed,
         "isolation": isolation,
         "versions": {package: _version(package) for package in _PACKAGES},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def grading_hash(lab: Lab) -> str:
+    """sha256 of what can change a grade: prose, rubrics, hints may be mended.
+
+    That is: answers, probes, holdouts, given code that is graded, points and other
+    options, and the version of cnnlab.
+    """
+    kinds = ("exercise", "check", "probe", "holdout", "question", "code")
+    cells = [_graded_part(c) for c in lab.of_kind(*kinds) if c.is_graded]
+    text = json.dumps([_version("cnnlab"), *cells])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _graded_part(cell: Cell) -> tuple:
+    options = {k: v for k, v in cell.options.items() if k not in _PROSE}
+    source = {"question": "", "check": _wordless(cell.source)}
+    return cell.kind, cell.name, source.get(cell.kind, cell.source), options
+
+
+def _wordless(source: str) -> str:
+    """A check without its docstring, messages, hints and comments."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a line of IPython
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree)
 
 
 def _version(package: str) -> str:
@@ -62,12 +94,11 @@ class Journal:
         self.path = Path(path)
         if not self.path.exists():
             write_atomic(self.path, json.dumps(header) + "\n", sync=True)
-        self._file = self.path.open("r+b", buffering=0)
+        self._lines = Lines(self.path)
         try:
-            self._lock()
-            self.header, self._records, self._end = _load(self.path)
+            self.header, self._records, self._handed_in, end = _load(self.path)
             self._check_same(header)
-            self._cut()
+            self._lines.cut(end)
         except BaseException:
             self.close()
             raise
@@ -80,48 +111,41 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file; another run may then resume it."""
-        self._file.close()
+        self._lines.close()
 
     @property
     def results(self) -> list[Result]:
         """The latest result of every path, without notebooks."""
-        return [result for _, result in self._records.values()]
+        return list(self._records.values())
 
-    def done(self, path: str, sha256: str) -> bool:
-        """Whether the result at hand for this path is of these very bytes."""
-        return self._records.get(path, ("",))[0] == sha256
+    def find(self, path: str, sha256: str, account: str = "") -> Result | None:
+        """The result at hand of these very bytes, by this path or this account."""
+        same = self._records.get(path)
+        if same and same.sha256 == sha256:
+            return same
+        whose = (r for r in self.results if account and r.account == account)
+        return next((r for r in whose if r.sha256 == sha256), None)
 
-    def append(self, result: Result, sha256: str) -> None:
+    def append(self, result: Result, sha256: str) -> Result:
         """Keep a result for good; `sha256` is of the bytes that were handed in.
 
+        Returns what is kept: the result with its hash, without its notebook.
         Raises OSError, for instance on a full disk; what was kept before stays.
         """
         if result.notebook is not None:
             write_atomic(
                 _notebook(result, self.path.parent), json.dumps(result.notebook)
             )
-        result = result.without_notebook()
-        line = (
-            json.dumps({"sha256": sha256, "result": result.to_dict()}) + "\n"
-        ).encode()
-        try:
-            write_bytes(self._file, line, sync=True)
-        except OSError as error:
-            self._cut()
-            raise disk_error(error, self.path) from error
-        self._end += len(line)
-        self._records[result.path] = sha256, result
+        result = replace(result, notebook=None, sha256=sha256)
+        self._lines.append([{"sha256": sha256, "result": result.to_dict()}])
+        self._records[result.path] = result
+        return result
 
-    def _cut(self) -> None:
-        self._file.truncate(self._end)
-        self._file.seek(self._end)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            busy = "another run is writing here. Choose another output folder."
-            raise ValueError(f"{self.path}: {busy}") from None
+    def handed_in(self, paths: list[str]) -> None:
+        """Keep which results the class is made of: others are no longer handed in."""
+        if paths != self._handed_in:
+            self._lines.append([{"handed_in": paths}])
+            self._handed_in = paths
 
     def _check_same(self, header: dict) -> None:
         for key in _SAME_ON_RESUME:
@@ -134,9 +158,14 @@ class Journal:
 
 
 def read(path: str | Path) -> tuple[dict, list[Result]]:
-    """Header and results of a journal, whole or torn. ValueError if it is damaged."""
-    header, records, _ = _load(Path(path))
-    return header, [result for _, result in records.values()]
+    """Header and results of a journal, whole or torn. ValueError if it is damaged.
+
+    The results are those of the last run, and what was graded since.
+    """
+    header, records, handed_in, _ = _load(Path(path))
+    if handed_in is None:
+        return header, list(records.values())
+    return header, [records[path] for path in handed_in if path in records]
 
 
 def with_notebook(result: Result, folder: str | Path) -> Result:
@@ -151,21 +180,24 @@ def _notebook(result: Result, folder: Path) -> Path:
     return folder / "notebooks" / f"{file_name(result.student)}.ipynb"
 
 
-def _load(path: Path) -> tuple[dict, _Records, int]:
-    """Header, records, and how many bytes of the file are whole."""
+def _load(path: Path) -> tuple[dict, _Records, list[str] | None, int]:
+    """Header, records, paths handed in last, and how many bytes are whole."""
     first, *lines = path.read_bytes().split(b"\n")
     if not lines or not first.startswith(_MAGIC):
         raise ValueError(f"{path}: not a grading journal. Choose another folder.")
-    header = json.loads(first)  # written whole: never torn
-    records, end = {}, len(first) + 1
-    for number, line in enumerate(lines[:-1], start=2):  # after the last \n: torn
-        try:
-            record = json.loads(line)
-            result = from_dict(record["result"])
-            records[result.path] = record["sha256"], result
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines):
-                break
-            raise ValueError(f"{path}:{number}: damaged line ({error!r}).") from error
-        end += len(line) + 1
-    return header, records, end
+    found, end = parse_lines(path, _parse, header=True)
+    records, handed_in = {}, None
+    for record in found:
+        if isinstance(record, list):
+            handed_in = record
+        else:
+            records[record.path] = record
+            if handed_in is not None and record.path not in handed_in:
+                handed_in = [*handed_in, record.path]
+    return json.loads(first), records, handed_in, end  # written whole: never torn
+
+
+def _parse(line: dict) -> Result | list[str]:
+    if "handed_in" in line:
+        return [str(path) for path in line["handed_in"]]
+    return replace(from_dict(line["result"]), sha256=line["sha256"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 
 from cnnlab.grading.judge.results import GRADED, Result
+from cnnlab.grading.report.decisions import drawn
 from cnnlab.grading.report.files import file_name, write_atomic
 from cnnlab.grading.report.journal import with_notebook
 from cnnlab.teaching import source as labs
@@ -20,14 +21,18 @@ from cnnlab.teaching.source import Lab
 
 def to_nbgrader(
     lab: Lab, results: list[Result], grades: Path, course: Path, database: str = ""
-) -> list[str]:
-    """Write scores and executed notebooks into an nbgrader course; its student ids.
+) -> tuple[list[str], list[str]]:
+    """Write scores and executed notebooks into an nbgrader course.
+
+    What people decided is a manual score there. One that was typed in formgrader
+    since is left as it is. Returns the student ids, and what was typed, in words.
 
     Args:
-        results: graded ones are written; the others have no score to write.
+        results: as the journal has them; those that are graded, by the grader or by
+            decisions, are written: the others have no score to write.
         grades: output folder of `cnnlab grade`, which holds the executed notebooks.
         course: nbgrader's course folder; `source/`, `release/`, `submitted/` and
-            `autograded/` are filled for this lab.
+            `autograded/` are filled for this lab, `cnnlab_<lab>.json` says with what.
         database: any SQLAlchemy URL; default `gradebook.db` in the course folder.
 
     Raises:
@@ -42,12 +47,36 @@ def to_nbgrader(
     course = Path(course)
     course.mkdir(parents=True, exist_ok=True)
     _find_alembic()
-    graded = [r for r in results if r.status == GRADED]  # no "needs a person" there
+    # no "needs a person" there
+    graded = [r for r in drawn(results, grades, lab) if r.status == GRADED]
+    exported, typed = _Exported(course, lab), []
     with Gradebook(database or f"sqlite:///{course.resolve()}/gradebook.db") as book:
         _write_assignment(book, lab, course)
         for result in graded:
-            _write_submission(book, lab, with_notebook(result, grades), course)
-    return [file_name(r.student) for r in graded]
+            result = with_notebook(result, grades)
+            typed += _write_submission(book, lab, result, course, exported)
+    return [file_name(r.student) for r in graded], typed
+
+
+class _Exported:
+    """The manual scores that we wrote into a gradebook: any other is a person's.
+
+    Kept in the course folder, before the gradebook is told and after: a score of ours
+    is known even when this was killed in between.
+    """
+
+    def __init__(self, course: Path, lab: Lab):
+        self._path = Path(course) / f"cnnlab_{lab.name}.json"
+        known = self._path.exists() and self._path.read_text(encoding="utf-8")
+        self._mine = json.loads(known) if known else {}
+
+    def is_ours(self, student: str, cell: str, score: float | None) -> bool:
+        return score is None or score in self._mine.get(student, {}).get(cell, ())
+
+    def keep(self, student: str, scores: dict[str, list[float]]) -> None:
+        if self._mine.get(student) != scores:
+            self._mine[student] = scores
+            write_atomic(self._path, json.dumps(self._mine), sync=True)
 
 
 def _find_alembic() -> None:
@@ -78,25 +107,53 @@ def _write_assignment(book, lab: Lab, course: Path) -> None:
         )
 
 
-def _write_submission(book, lab: Lab, result: Result, course: Path) -> None:
+def _write_submission(
+    book, lab: Lab, result: Result, course: Path, exported: _Exported
+) -> list[str]:
+    """Write one student's scores and notebook; what was typed there, in words."""
     student = file_name(result.student)
     first, _, last = result.student.rpartition(" ")
     book.update_or_create_student(student, first_name=first, last_name=last)
     book.update_or_create_submission(lab.name, student)
-    scores = {f"check-{e.name}-1": e for e in result.exercises}
-    scores |= {f"question-{w.name}": w for w in result.written}
-    for name, score in scores.items():
-        grade = book.find_grade(name, lab.name, lab.name, student)
-        if name.startswith("question-"):
-            grade.manual_score = score.points
-        else:
-            grade.auto_score = score.points
-        grade.needs_manual_grade = score.points is None
-    book.db.commit()
+    typed = _write_scores(book, lab, result, student, exported)
     notebook = _with_metadata(lab, result.notebook or {"cells": []})
     # formgrader shows `autograded/`; nbgrader's own Autograde starts from `submitted/`
     for folder in ("submitted", "autograded"):
         _write(course / folder / student / lab.name, lab, notebook)
+    return typed
+
+
+def _write_scores(
+    book, lab: Lab, result: Result, student: str, exported: _Exported
+) -> list[str]:
+    """Scores by the grader are automatic ones, those of people are manual ones."""
+    manual = {f"question-{w.name}": w.points for w in result.written}
+    auto = {}
+    for e in result.exercises:
+        name = f"check-{e.name}-1"
+        auto[name] = e.decided.found if e.decided else e.points
+        manual[name] = e.points if e.decided else None
+    grades = {n: book.find_grade(n, lab.name, lab.name, student) for n in manual}
+    old = {name: grade.manual_score for name, grade in grades.items()}
+    ours = {n for n in old if exported.is_ours(student, n, old[n])}
+    wanted = {n: [manual[n]] for n in ours if manual[n] is not None}
+    before = {n: [old[n]] for n in ours if old[n] is not None}
+    both = {n: before.get(n, []) + wanted.get(n, []) for n in before | wanted}
+    exported.keep(student, both)
+    for name, grade in grades.items():
+        if name in auto:
+            grade.auto_score = auto[name]
+        if name in ours:
+            grade.manual_score = manual[name]
+        scores = grade.manual_score, auto.get(name)
+        grade.needs_manual_grade = scores == (None, None)
+    book.db.commit()
+    exported.keep(student, wanted)
+    return [
+        f"{result.student} {name.split('-')[1]} {old[name]:g}"
+        for name in grades
+        if name not in ours and old[name] != manual[name]
+    ]
 
 
 def _with_metadata(lab: Lab, executed: dict) -> nbformat.NotebookNode:

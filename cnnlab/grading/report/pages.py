@@ -8,7 +8,7 @@ memory: feedback is written one student at a time.
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from cnnlab.grading.judge.results import (
     UNREADABLE,
     Result,
 )
+from cnnlab.grading.report.decisions import drawn
 from cnnlab.grading.report.files import file_name, write_atomic
 from cnnlab.grading.report.journal import read, with_notebook
 from cnnlab.grading.report.notebook_html import code_spans, markdown, notebook_cells
@@ -61,7 +62,7 @@ def write_feedback(result: Result, lab: Lab, out: str | Path) -> Path:
         result=result,
         lab=lab,
         most=max_points(lab),
-        passed=sum(e.verdict == PASSED for e in result.exercises),
+        passed=sum(e.points == e.max_points for e in result.exercises),
         cells=cells,
         answered=answered,
     )
@@ -103,23 +104,26 @@ def write_all(
     lab: Lab,
     out: str | Path,
     *,
-    changed: Collection[Result] | None = None,
+    written: dict[str, Result] | None = None,
 ) -> list[Path]:
     """Write all about a class: feedback pages, `report.html`, the tables.
 
-    Returns the files for teachers, the report first.
+    Everything is drawn from the results and from what people decided, which stands in
+    `out`. Returns the files for teachers, the report first.
 
     Args:
-        results: with marks where there are any; notebooks are not needed, those of
-            the feedback pages are read from `out`, one at a time.
+        results: as the journal has them; notebooks are not needed, those of the
+            feedback pages are read from `out`, one at a time.
         out: the folder with the journal of the run, `results.jsonl`.
-        changed: the only ones whose feedback page must be written; default: all.
+        written: by path, results with decisions whose feedback page is there.
     """
     results = sorted(results, key=lambda r: (r.student.casefold(), r.student, r.path))
     out = Path(out)
+    results = drawn(results, out, lab)
     header, _ = read(out / "results.jsonl")
-    for result in results if changed is None else changed:
-        write_feedback(with_notebook(result, out), lab, out)
+    for result in results:
+        if (written or {}).get(result.path) != result:
+            write_feedback(with_notebook(result, out), lab, out)
     page = _template("report.html.j2").render(
         lab=lab,
         header=header,
@@ -127,6 +131,8 @@ def write_all(
         most=max_points(lab),
         isolation=sorted({r.isolation for r in results}) or [header["isolation"]],
         people=to_decide(results),
+        decided=[(r, i) for r in results for i in r.items if i.decided],
+        stale=[r for r in results if r.stale],
         bins=histogram(results, lab),
         typical=_median_share(results, lab),
         exercises=exercise_rows(results, lab),
@@ -204,7 +210,7 @@ def to_decide(results: list[Result]) -> list[tuple[Result, str]]:
     people = []
     for result in results:
         why = [result.reason or result.status] if result.status != GRADED else []
-        why += [f"exercise {e.name}" for e in result.exercises if e.verdict == PERSON]
+        why += [f"exercise {e.name}" for e in result.exercises if e.points is None]
         if pages[feedback_name(result)] > 1 or accounts[result.account] > 1:
             why.append("several submissions under this name or account")
         if why:

@@ -1,0 +1,64 @@
+"""CSV files that spreadsheets write and read: no formulas out, every dialect in."""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# A spreadsheet may split at ; or tab, or start a new row, inside what we quoted.
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\r\n]*[=+\-@＝＋－＠])")
+
+
+def safe_cell(text: str) -> str:
+    """The text with an apostrophe wherever a spreadsheet would see a formula.
+
+    >>> safe_cell("=HYPERLINK(A1)")
+    "'=HYPERLINK(A1)"
+    """
+    return _FORMULA.sub(r"\1'", _CONTROL.sub("", text))
+
+
+def csv_text(rows: Iterable[Iterable]) -> str:
+    """A table as CSV; None is blank, numbers have at most two decimals."""
+    file = io.StringIO()
+    csv.writer(file).writerows([_cell(value) for value in row] for row in rows)
+    return file.getvalue()
+
+
+def _cell(value) -> str:
+    if value is None:
+        return ""
+    return safe_cell(value) if isinstance(value, str) else f"{round(value, 2):.10g}"
+
+
+def read_rows(path: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row as a spreadsheet counts, column -> text) of a table that a person saved.
+
+    Commas, semicolons or tabs; UTF-8, UTF-16 or the letters of Windows; heads in any
+    case. Raises ValueError where a needed column is missing.
+    """
+    text = _decode(path.read_bytes())
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    head = [name.strip().casefold() for name in next(table, [])]
+    missing = sorted(needed - set(head))
+    if missing:
+        raise ValueError(f"{path}, row 1: no column {missing} among {head}.")
+    for number, row in enumerate(table, start=2):
+        if any(row):
+            row += [""] * (len(head) - len(row))
+            yield number, dict(zip(head, row, strict=False))
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:2]:
+        return data.decode("utf-16-le" if data[0] else "utf-16-be", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")  # Excel's plain "CSV"
