@@ -11,6 +11,7 @@ import pytest
 from submissions import rows
 
 from cnnlab.grading import class_run
+from cnnlab.grading.judge.results import answer_hash
 from cnnlab.grading.report import pages
 from cnnlab.grading.sandbox.replies import OK, Reply
 from cnnlab.teaching import source as labs
@@ -145,6 +146,21 @@ def test_a_replaced_answer_makes_its_mark_stale_and_no_other(
     (handed_in / "ada.ipynb").write_bytes(before)
     grade(handed_in, marked)
     assert totals(marked)["ada"] == ("12", "0", "")
+
+
+def test_a_replaced_exercise_makes_its_override_stale(handed_in, marked):
+    class_run.decide(marked, rows.TINY, "ben", "output_size", 3)
+    assert totals(marked)["ben"] == ("4", "2", "")
+    notebook = labs.solved(rows.TINY)
+    cell = next(c for c in notebook.cells if c.id == "exercise-correlate")
+    cell.source += "\n# once more"
+    nbformat.write(notebook, handed_in / "ben.ipynb")
+    results = {r.student: r for r in grade(handed_in, marked)}
+    assert totals(marked)["ben"] == ("9", "2", "correlate")
+    size, slide = results["ben"].exercises
+    assert slide.answer_sha256 == answer_hash(cell.source)
+    assert size.answer_sha256 == results["ada"].exercises[0].answer_sha256
+    assert results["ben"].sha256 != results["ada"].sha256
 
 
 def test_work_is_known_by_content_not_by_path(handed_in, marked, written, tmp_path):

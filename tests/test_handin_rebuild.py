@@ -464,6 +464,15 @@ def test_an_answer_below_the_question_in_its_locked_cell_is_found(cells):
     assert answers(cells)["why_floor"] == ["Because a window must fit."]
 
 
+def test_a_question_copied_above_its_answer_is_left_out(cells):
+    asked = cells[find(cells, "prompt-why_floor")]["source"]
+    answer = cells[find(cells, WHY)]
+    answer["source"] = f"{asked}\n\nBecause a window must fit."
+    assert answers(cells)["why_floor"] == ["Because a window must fit."]
+    answer["source"] = f"{asked}\n\n"
+    assert "why_floor" not in answers(cells)
+
+
 def test_answers_are_found_below_their_questions_without_ids(cells):
     for cell in cells:
         cell["id"], cell["metadata"] = "lost", {}

@@ -50,7 +50,9 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
         _claim_by_definition(exercise, cells, owners)
     before, after = _places(lab, cells, owners)
     pairs = [(c, o) for c, o in zip(cells, owners, strict=True) if o]
-    owned = [(_text(c, o) if o.kind in _WRITTEN else _code(c), o) for c, o in pairs]
+    owned = [
+        (_text(c, o, lab) if o.kind in _WRITTEN else _code(c), o) for c, o in pairs
+    ]
     edited = [source for source, owner in owned if _attempted(owner, source)]
     steps = [_helper(c) for c in after[""]]
     for cell in lab.cells:
@@ -89,13 +91,13 @@ def _leave_out(steps: list[Step]) -> list[Step]:
     return kept[::-1]
 
 
-def _text(cell: dict, owner: Cell) -> str:
-    """What was written; of an edited prompt only what is no longer the question."""
-    if owner.kind == "question":
-        return cell["source"]
-    if _plain("text", cell["source"]) == _plain("text", owner.source):
+def _text(cell: dict, owner: Cell, lab: Lab) -> str:
+    """What was written, without the question above it or what was copied of it."""
+    text = cell["source"]
+    asked = next(c.source for c in lab.of_kind("prompt") if c.name == owner.name)
+    if owner.kind == "prompt" and _plain("text", text) == _plain("text", asked):
         return ""
-    return cell["source"].replace(owner.source, "").strip()
+    return text.replace(asked, "").strip() if asked in text else text
 
 
 def _answers_to(owner: Cell, cell: Cell) -> bool:
