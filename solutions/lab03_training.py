@@ -11,17 +11,15 @@
 #
 # At the end you can (1) choose an activation, and measure which units are saturated or
 # dead; (2) start a network of any depth such that neither signal nor gradient fades;
-# (3) see from a loss curve that the learning rate is too small or too large, and let it
-# decay; (4) write penalties, dropout and batch normalisation, for training and for
-# inference; (5) make a network over-fit, and cure it.
+# (3) judge a learning rate by its loss curve, and let it decay; (4) write penalties,
+# dropout and batch normalisation; (5) make a network over-fit, and cure it.
 #
 # **Before you start.** New to Keras? Start with lab 1 and go on in order; lab 4 works
-# on its own. This lab uses the softmax and the gradients of lab 2.
+# on its own. This lab builds on the perceptrons of lab 2.
 #
 # **Slides:** deck 003, "Activation layer", "Kernel initializers", "Training"; deck 001,
 # "Penalized empirical risk", "Stochastic Gradient Descent algorithm", "Dropout"; deck
-# 000, "ReLU function", "Dropout Layer", "BatchNorm"; deck 004, "Parameters random
-# initialization".
+# 000, "ReLU function", "BatchNorm"; deck 004, "Parameters random initialization".
 #
 # **How it works.** Write what is missing where it says `raise NotImplementedError`. Run
 # the line below it: a tick means go on, a cross says what is wrong and gives a hint; run
@@ -139,7 +137,7 @@ check.derivatives(sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_
 
 # %% probe="activations" weight=2
 rng = np.random.default_rng(seed)
-x, (a, b) = rng.uniform(-6, 6, (4, 50)), rng.uniform(0.05, 0.9, 2)
+x, (a, b) = -np.sort(-rng.uniform(-6, 6, (4, 50))), rng.uniform(0.05, 0.9, 2)
 cases = ((leaky_relu, a), (leaky_relu_prime, a), (elu, b), (elu_prime, b))
 [np.array([function(x), function(x, other)]) for function, other in cases]
 
@@ -176,10 +174,7 @@ plots.show(axes)
 
 # %% exercise="saturation" points=1 forbid=["cnnlab", "keras", "tensorflow"]
 def saturated(slopes, limit=0.01):
-    """The share, 0 to 1, of derivatives that are smaller than `limit` in size.
-
-    slopes: derivatives of activations, an array of any shape; some are negative.
-    """
+    """The share, 0 to 1, of derivatives (any shape) smaller than `limit` in size."""
     ### BEGIN SOLUTION
     return np.mean(np.abs(slopes) < limit)
     ### END SOLUTION
@@ -188,8 +183,7 @@ def saturated(slopes, limit=0.01):
 def dead_units(z):
     """Which ReLU units are 0 for every example, at every position: booleans (units,).
 
-    z: pre-activations, (n, units) of a dense layer or (n, height, width, units) of a
-        convolution.
+    z: pre-activations, (n, units) or, of a convolution, (n, height, width, units).
     """
     ### BEGIN SOLUTION
     return np.all(z <= 0, axis=tuple(range(z.ndim - 1)))
@@ -197,10 +191,7 @@ def dead_units(z):
 
 
 # %% check="saturation"
-check.saturated(saturated)
-
-# %% check="saturation"
-check.dead_units(dead_units)
+check.saturation(saturated, dead_units)
 
 # %% probe="saturation"
 slopes = np.random.default_rng(seed).normal(size=(40, 30))
@@ -224,14 +215,12 @@ z = x_train @ np.random.default_rng(0).normal(size=(196, 200))
 z = (z - z.mean(axis=0)) / z.std(axis=0)
 scales, shifts = np.geomspace(0.3, 30, 15), np.linspace(-4, 1, 21)
 shares = {name: [saturated(f[1](s * z)) for s in scales] for name, f in family.items()}
-zeros = {
-    "dead units": [np.mean(dead_units(z + b)) for b in shifts],
-    "zero outputs": [np.mean(z + b <= 0) for b in shifts],
-}
+zeros = {"dead units": [np.mean(dead_units(z + b)) for b in shifts]}
+zeros["zero outputs"] = [np.mean(z + b <= 0) for b in shifts]
 left, right = axes = plots.panels(2, title=f"{mnist.name}: 200 units", size=(11, 3.4))
 look = {"xlabel": "standard deviation of $z$", "ylabel": "derivatives below 0.01"}
 plots.lines(scales, shares, **look, log="x", ax=left)
-plots.lines(shifts, zeros, xlabel="bias, ReLU", ylabel="share", ax=right)
+plots.lines(shifts, zeros, xlabel="bias of ReLU units", ylabel="share", ax=right)
 plots.show(axes)
 print("You predicted:", saturation or "nothing yet")
 print({name: f"{saturated(prime(3 * z)):.0%}" for name, (_, prime) in family.items()})
@@ -243,50 +232,9 @@ print({name: f"{saturated(prime(3 * z)):.0%}" for name, (_, prime) in family.ite
 #
 # ## 3. The first weights
 #
-# ### All the same
+# What if all weights start at 0, or all at 0.05? `ops.mlp_train` is lab 2's gradient
+# descent, for a list with (kernel, bias) of each layer.
 #
-# What if all weights start at 0, or all at 0.05? To see it, here are lab 2's networks,
-# with the kernels as Keras keeps them, (inputs, units), and gradient descent.
-
-
-# %%
-def forward(x, weights, phi):
-    """Pre-activations z of every layer; phi stands between the layers."""
-    zs = []
-    for kernel, bias in weights:
-        zs.append((phi(zs[-1]) if zs else x) @ kernel + bias)
-    return zs
-
-
-def gradients(x, y, weights, phi, prime):
-    """The loss, its gradients for each (kernel, bias), and those for each z."""
-    zs = forward(x, weights, phi)
-    p = ops.softmax(zs[-1])
-    deltas = [(p - np.eye(10)[y]) / len(x)]
-    for (kernel, _), z in zip(weights[:0:-1], zs[-2::-1], strict=True):
-        deltas.insert(0, deltas[0] @ kernel.T * prime(z))
-    inputs = [x, *(phi(z) for z in zs[:-1])]
-    slopes = [(a.T @ d, d.sum(axis=0)) for a, d in zip(inputs, deltas, strict=True)]
-    return -np.log(p[np.arange(len(y)), y] + 1e-300).mean(), slopes, deltas
-
-
-def descend(x, y, weights, rates, phi, prime, more=None):
-    """A step for each rate, on 32 examples: the new weights, and the losses.
-
-    more: a function of the weights; what it gives is added to the gradients.
-    """
-    rng, losses = np.random.default_rng(0), []
-    for rate in rates:
-        some = rng.choice(len(x), 32, replace=False)
-        loss, slopes, _ = gradients(x[some], y[some], weights, phi, prime)
-        for added in [slopes, more(weights)] if more else [slopes]:
-            parts = zip(weights, added, strict=True)
-            weights = [(W - rate * dW, b - rate * db) for (W, b), (dW, db) in parts]
-        losses.append(loss)
-    return weights, losses
-
-
-# %% [markdown]
 # **Predict first.** Eight tanh units, 300 steps, three starts: all zeros, all 0.05,
 # random. What will the eight units look for?
 
@@ -297,8 +245,7 @@ kinds = ""  # from zeros: ...; from 0.05: ...; from random weights: ...
 rng, drawn = np.random.default_rng(0), []
 for draw in (np.zeros, partial(np.full, fill_value=0.05), partial(rng.normal, 0, 0.05)):
     begin = [(draw((196, 8)), np.zeros(8)), (draw((8, 10)), np.zeros(10))]
-    rates = [0.2] * 300
-    end, losses = descend(x_train, y_train, begin, rates, *family["tanh"])
+    end, losses = ops.mlp_train(x_train, y_train, begin, [0.2] * 300, *family["tanh"])
     drawn.append(end[0][0].reshape(14, 14, 1, 8))
     print(f"loss at the end: {np.mean(losses[-20:]):.2f}")
 names = [f"{n}, unit {k}" for n in ("zeros", "0.05", "random") for k in range(1, 9)]
@@ -325,12 +272,9 @@ print("You predicted:", kinds or "nothing yet")
 # ### Random, but how large?
 #
 # A unit adds up $z = \sum_i w_i x_i$ over its **fan-in** $n$. With independent weights
-# of mean 0,
-#
-# $$\operatorname{Var}(z) = n \operatorname{Var}(w) \operatorname{E}(x^2),$$
-#
-# so each layer multiplies the signal by $n \operatorname{Var}(w)$, and ten layers by the
-# tenth power of that. On its way back the gradient adds up over the **fan-out** $m$.
+# of mean 0, $\operatorname{Var}(z) = n \operatorname{Var}(w) \operatorname{E}(x^2)$: each
+# layer multiplies the signal by $n \operatorname{Var}(w)$, ten layers by the tenth power
+# of that. On its way back the gradient adds up over the **fan-out** $m$.
 #
 # | scheme | $\operatorname{Var}(w)$ | made for |
 # |---|---|---|
@@ -344,25 +288,20 @@ print("You predicted:", kinds or "nothing yet")
 # ### Exercise 3: `initial_std`, `start` and `variances` (4 points)
 #
 # The third function measures $\operatorname{Var}(z)$ of each layer *before* the
-# activation, which is what the formula speaks of. After a ReLU it is another number.
+# activation, which is what the formula speaks of.
 
 
 # %% exercise="initialisation" points=4 forbid=["cnnlab", "keras", "tensorflow"]
 def initial_std(shape, scheme):
     """The standard deviation of the first weights of a kernel, a number.
 
-    shape: (inputs, outputs) of a dense layer, or (height, width, inputs, outputs) of a
-        convolution.
+    shape: (inputs, outputs), or (height, width, inputs, outputs) of a convolution.
     scheme: "lecun", "glorot" or "he".
     """
     ### BEGIN SOLUTION
     *size, inputs, outputs = shape
-    fan_in, fan_out = np.prod(size) * inputs, np.prod(size) * outputs
-    variance = {
-        "lecun": 1 / fan_in,
-        "glorot": 2 / (fan_in + fan_out),
-        "he": 2 / fan_in,
-    }
+    n, m = np.prod(size) * inputs, np.prod(size) * outputs
+    variance = {"lecun": 1 / n, "glorot": 2 / (n + m), "he": 2 / n}
     return np.sqrt(variance[scheme])
     ### END SOLUTION
 
@@ -385,8 +324,7 @@ def start(sizes, scheme, rng):
 def variances(x, weights, phi):
     """The variance of z, over all examples and units: one number for each layer.
 
-    weights: as start() gives them; the biases may have learned something.
-    phi: the activation, after each layer but the last.
+    weights: as start() gives them, but biases may be anything. phi: the activation.
     """
     ### BEGIN SOLUTION
     found = []
@@ -413,18 +351,17 @@ np.array([initial_std(s, name) for s in shapes for name in ("lecun", "glorot", "
 
 # %% probe="initialisation" weight=1 rtol=0.04 atol=0.004
 def drawn(scheme, factor, *sizes):
-    first, again = (start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2))
+    pairs, again = (start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2))
     kernels, biases = zip(*again, strict=True)
-    same = np.array_equal(first[0][0], kernels[0])  # the seed decides
     alike = np.allclose(kernels[1].ravel()[:99], kernels[2].ravel()[:99])
     shapes = [*kernels[0].shape, *kernels[2].shape, *biases[1].shape, len(again)]
     found = [k.std() * np.sqrt(len(k) / factor) for k in kernels]
     found += [k.mean() for k in kernels] + [np.abs(v).max() for v in biases]
-    return [*found, same, alike, *shapes]
+    return [*found, np.array_equal(pairs[0][0], kernels[0]), alike, *shapes]
 
 
-five = drawn("lecun", 1, 300, 200, 200, 150, 150)
-np.array([*drawn("he", 2, 300, 200, 200, 150), *five], float)
+more = drawn("lecun", 1, 300, 200, 200, 150, 150)
+np.array([*drawn("he", 2, 300, 200, 200, 150), *more], float)
 
 # %% probe="initialisation" weight=1
 rng = np.random.default_rng(seed)
@@ -435,9 +372,7 @@ inputs = rng.normal(size=(20, sizes[0]))
 np.concatenate([variances(inputs, weights, phi) for phi in (np.tanh, np.abs)])
 
 # %% [markdown]
-# Ten layers of 256 units. All are equally wide, so LeCun and Glorot are the same here.
-#
-# **Predict first.** ReLU, and weights of standard deviation 0.05, the default of Keras'
+# Ten layers of 256 units; for these LeCun and Glorot are the same. **Predict first.** ReLU, and weights of standard deviation 0.05, the default of Keras'
 # `RandomNormal`: by which factor does each layer multiply the variance, and nine of them?
 
 # %% prediction="fading"
@@ -446,31 +381,28 @@ fading = ""  # 256 × 0.05² / 2 = ? in one layer; in nine?
 # %% tags=["not-graded"]
 WIDTHS = (196, *[256] * 10, 10)
 shapes = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
-starts = {
-    f"all {std:g}": [(rng.normal(0, std, s), 0) for s in shapes]
-    for std in (0.01, 0.05, 1)
-}
-starts |= {name: start(WIDTHS, name, rng) for name in ("lecun", "he")}
-print("You predicted:", fading or "nothing yet")
-for name, weights in starts.items():
-    v = variances(x_train[:100], weights, relu)
-    nine = v[9] / v[0]
-    print(f"{name:8} one layer: {nine ** (1 / 9):5.3g}, nine: {nine:.2g}")
-
-# %% folded="Ten layers: the signal on its way ahead, the gradient on its way back" tags=["not-graded"]
+starts = {name: start(WIDTHS, name, rng) for name in ("lecun", "he")}
+for std in (0.01, 0.05, 1):
+    starts[f"all {std}"] = [(rng.normal(0, std, s), np.zeros(s[1])) for s in shapes]
 titles = [f"{f}: the {way}" for way in ("signal", "gradient") for f in ("tanh", "ReLU")]
 axes = plots.panels((2, 2), titles=titles, size=(11, 5.6), sharex=True, sharey="row")
+few, look = (x_train[:100], y_train[:100]), {"xlabel": "layer", "log": "y"}
 for (ahead, back), name in zip(axes.T, ("tanh", "ReLU"), strict=True):
-    signal, slope, look = {}, {}, {"xlabel": "layer", "log": "y"}
+    signal, slope = {}, {}
     for key, weights in starts.items():
-        signal[key] = variances(x_train[:100], weights, family[name][0])[:10]
-        _, _, deltas = gradients(x_train[:100], y_train[:100], weights, *family[name])
-        slope[key] = [max(np.mean((100 * d) ** 2), 1e-30) for d in deltas[:10]]
+        signal[key] = variances(few[0], weights, family[name][0])[:10]
+        deltas = ops.mlp_gradients(*few, weights, *family[name])[2][:10]
+        slope[key] = [max(np.mean((100 * d) ** 2), 1e-30) for d in deltas]
     plots.lines(range(1, 11), signal, ylabel="Var($z$)", **look, ax=ahead)
     plots.lines(range(1, 11), slope, ylabel="mean of (dL/d$z$)²", **look, ax=back)
     ahead.set_ylim(1e-8, 1e8)
     back.set_ylim(1e-8, 1e8)
 plots.show(axes)
+print("You predicted:", fading or "nothing yet")
+for key, v in signal.items():
+    print(
+        f"ReLU, {key:8} nine layers {v[9] / v[0]:7.1e}, one", (v[9] / v[0]) ** (1 / 9)
+    )
 
 # %% [markdown]
 # 0.01 and 1 leave the picture soon. 0.05 is not dramatic in one layer, about a third
@@ -483,10 +415,8 @@ plots.show(axes)
 # ## 4. The learning rate
 #
 # $\theta^{(r+1)} = \theta^{(r)} - \varepsilon_r \tilde\nabla_\theta$: how large should
-# $\varepsilon$ be? Three layers, He's start, ReLU.
-#
-# **Predict first.** Sketch the loss against the step for a rate that is too small, one
-# that is right, and one that is too large. Can a rate do *lasting* harm?
+# $\varepsilon$ be? Three layers, He's start, ReLU. **Predict first.** How does the loss
+# go with a rate that is too small, right, too large? Can a rate do *lasting* harm?
 
 # %% prediction="rates"
 sketch = ""  # too small: ...; right: ...; too large: ...
@@ -495,13 +425,13 @@ sketch = ""  # too small: ...; right: ...; too large: ...
 STEPS = train.budget(smoke=100, cpu=600, gpu=600)
 he, smooth, dead = start((196, 64, 64, 10), "he", np.random.default_rng(0)), {}, {}
 for rate in (0.001, 0.05, 0.3, 1):
+    rates = [rate] * STEPS
     with np.errstate(all="ignore"):
-        end, losses = descend(x_train, y_train, he, [rate] * STEPS, *family["ReLU"])
+        end, losses = ops.mlp_train(x_train, y_train, he, rates, *family["ReLU"])
     smooth[f"rate {rate}"] = np.convolve(losses, np.ones(20) / 20, "valid")
-    hidden = forward(x_train, end, relu)[:-1]
-    dead[f"{rate}"] = np.mean([dead_units(z) for z in hidden])
-    right = np.mean(forward(x_val, end, relu)[-1].argmax(axis=1) == y_val)
-    print(f"rate {rate:5}: loss {losses[-1]:6.3f}, validation accuracy {right:.1%}")
+    dead[f"{rate}"] = np.mean([dead_units(z) for z in ops.mlp(x_train, end, relu)[:-1]])
+    right = np.mean(ops.mlp(x_val, end, relu)[-1].argmax(axis=1) == y_val)
+    print(f"rate {rate:5}: validation accuracy {right:.0%}")
 left, right = axes = plots.panels(2, title=f"{mnist.name}: four learning rates")
 look = {"xlabel": "step", "ylabel": "loss", "levels": {"guessing, ln 10": np.log(10)}}
 plots.lines(range(20, STEPS + 1), smooth, **look, log="y", ax=left)
@@ -523,8 +453,7 @@ print("You predicted:", sketch or "nothing yet")
 #
 # The first and the third let the noise die out, the second makes sure that one can get
 # *anywhere*. Since $1/r$ halves after a single step, one often waits for $k$ steps:
-#
-# $$\varepsilon_r = \varepsilon_1 \, \frac{k}{k + r - 1}, \qquad r = 1, 2, 3, \dots$$
+# $\varepsilon_r = \varepsilon_1 \, k / (k + r - 1)$ for $r = 1, 2, 3, \dots$
 #
 # ### Exercise 4: `InverseDecay` (2 points)
 #
@@ -540,12 +469,8 @@ class InverseDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.initial, self.k = initial, k
 
     def __call__(self, step):
-        """The learning rate, a number or tensor.
-
-        step: how many steps have been done, 0, 1, 2, ...; an integer tensor, also one
-            of a graph. It is made a float first: some backends refuse to mix them.
-        """
-        step = keras.ops.cast(step, "float32")
+        """The rate, when `step` = 0, 1, 2, ... steps are done, a tensor (of a graph)."""
+        step = keras.ops.cast(step, "float32")  # some backends mix no integers in
         ### BEGIN SOLUTION
         return self.initial * self.k / (self.k + step)
         ### END SOLUTION
@@ -557,12 +482,9 @@ check.inverse_decay(InverseDecay)
 # %% probe="schedule"
 rng, rates = np.random.default_rng(seed), []
 for k in (1, 1, 3, 10, 50):
-    schedule, steps = (
-        InverseDecay(float(rng.uniform(0.1, 2)), k),
-        rng.integers(0, 99, 6),
-    )
-    steps = [keras.ops.convert_to_tensor(int(s), "int32") for s in (0, *steps)]
-    rates += [float(schedule(s)) for s in steps]
+    schedule, done = InverseDecay(float(rng.uniform(0.1, 2)), k), rng.integers(0, 99, 6)
+    for steps in (0, *done):
+        rates.append(float(schedule(keras.ops.convert_to_tensor(int(steps), "int32"))))
 dense = keras.layers.Dense(1, use_bias=False)
 model = keras.Sequential([keras.Input((1,)), dense])
 model.compile(keras.optimizers.SGD(InverseDecay(rates[0], 3)), loss=lambda y, p: p)
@@ -574,7 +496,6 @@ np.array([*rates, before - float(dense.kernel[0, 0])])
 # %% [markdown]
 # The smallest example there is: minimise $\theta^2 / 2$ from $\theta = 3$, when each
 # gradient $\theta$ comes with noise of standard deviation 1; 300 runs side by side.
-#
 # **Predict first.** Which of the four ends nearest to 0?
 
 # %% prediction="nearest"
@@ -582,55 +503,49 @@ nearest = ""  # constant 0.5, constant 0.05, 1/r, or 0.5/r²?
 
 # %% tags=["not-graded"]
 r = np.arange(1, 2001)
+schedules = {"constant 0.5": 0.5 + 0 * r, "constant 0.05": 0.05 + 0 * r}
 inverse = InverseDecay(initial=1.0, k=1)(keras.ops.arange(2000))
-schedules = {
-    "constant 0.5": np.full(2000, 0.5),
-    "constant 0.05": np.full(2000, 0.05),
-    "$1/r$": keras.ops.convert_to_numpy(inverse),
-    "$0.5/r^2$": 0.5 / r**2,
-}
-noises, squares = np.random.default_rng(0).normal(size=(2000, 300)), {}
-for name, rates in schedules.items():
-    theta, squares[name] = np.full(300, 3.0), []
-    for rate, noise in zip(rates, noises, strict=True):
-        theta = theta - rate * (theta + noise)
-        squares[name].append(np.mean(theta**2))
+schedules |= {"$1/r$": keras.ops.convert_to_numpy(inverse), "$0.5/r^2$": 0.5 / r**2}
+theta, squares = np.full((4, 300), 3.0), []
+for rates in zip(*schedules.values(), strict=True):
+    theta = theta - np.transpose([rates]) * (theta + rng.normal(size=300))
+    squares.append(np.mean(theta**2, axis=1))
 look = {"xlabel": "step $r$", "ylabel": "mean of $\\theta^2$", "log": "xy"}
+squares = dict(zip(schedules, np.transpose(squares), strict=True))
 plots.show(plots.lines(r, squares, **look, title="Distance² from the minimum"))
 print("You predicted:", nearest or "nothing yet")
 print("at the end:", {name: f"{values[-1]:.2g}" for name, values in squares.items()})
 
 # %% [markdown]
-# A constant rate ends where noise and pull balance, the lower the smaller the rate:
-# 0.35 and 0.028. $1/r$ ends at 0.0005, the $1/2000$ of a mean of 2,000 measurements, and
-# goes on falling. $0.5/r^2$ may walk a distance of only $0.5\,\pi^2/6 \approx 0.8$ times
-# the gradient, and stops at 1.3. In deep networks the minimum moves far at the
-# beginning: there one takes a large $k$, or lowers the rate in steps.
+# A constant rate ends where noise and pull balance, the lower the smaller the rate;
+# $1/r$ ends at the $1/2000$ of a mean of 2,000 measurements, and goes on falling.
+# $0.5/r^2$ may walk a distance of only $0.5\,\pi^2/6 \approx 0.8$ times the gradient. In
+# deep networks the minimum moves far at the beginning: one takes a large $k$, or lowers
+# the rate in steps.
 #
 # ## 5. Over-fitting, made
 #
 # A network that is large enough can learn *anything* by heart. Here are 100 digits for
 # 196-128-10, which has 26,506 parameters; then the same 100 digits with labels drawn by
-# dice (Zhang et al., 2017).
-#
-# **Predict first.** Which accuracy will it reach on the 100 images with diced labels?
+# dice (Zhang et al., 2017). **Predict first.** Which accuracy will it reach on the 100
+# images with diced labels?
 
 # %% prediction="by_heart"
 learned = ""  # training accuracy with diced labels: ... %
 
 
 # %% tags=["not-graded"]
-def follow(weights, y, more=None):
+def follow(weights, y, penalty_gradients=None):
     """Train on 100 images in rounds of 20 steps: the weights, and a history."""
     history = {name: [] for name in ("loss", "val_loss", "accuracy", "val_accuracy")}
-    few, rates = x_train[:100], [0.1] * 20
+    few, rates, relus = x_train[:100], [0.1] * 20, family["ReLU"]
     for _ in range(ROUNDS):
-        weights, _ = descend(few, y, weights, rates, *family["ReLU"], more)
+        weights, _ = ops.mlp_train(few, y, weights, rates, *relus, penalty_gradients)
         for kind, x, labels in (("", few, y), ("val_", x_val, y_val)):
-            z = forward(x, weights, relu)[-1]
-            p = ops.softmax(z)[np.arange(len(x)), labels]
-            history[f"{kind}loss"].append(-np.log(p + 1e-30).mean())
-            history[f"{kind}accuracy"].append(np.mean(z.argmax(axis=1) == labels))
+            loss, _, _ = ops.mlp_gradients(x, labels, weights, *relus)
+            right = ops.mlp(x, weights, relu)[-1].argmax(axis=1) == labels
+            history[f"{kind}loss"].append(loss)
+            history[f"{kind}accuracy"].append(np.mean(right))
     return weights, history
 
 
@@ -666,11 +581,7 @@ for name, run in runs.items():
 
 # %% exercise="penalties" points=2 forbid=["cnnlab", "keras", "tensorflow", "np.linalg"]
 def penalty(weights, l1=0.0, l2=0.0):
-    """What the penalties add to the loss, a number.
-
-    weights: a list of (kernel, bias), as start() gives it.
-    l1, l2: the factors before the sums.
-    """
+    """What the penalties add to the loss; `weights` as start() gives them."""
     ### BEGIN SOLUTION
     return sum(l1 * np.abs(W).sum() + l2 * (W**2).sum() for W, _ in weights)
     ### END SOLUTION
@@ -684,10 +595,7 @@ def penalty_gradients(weights, l1=0.0, l2=0.0):
 
 
 # %% check="penalties"
-check.penalty(penalty)
-
-# %% check="penalties"
-check.penalty_gradients(penalty_gradients)
+check.penalties(penalty, penalty_gradients)
 
 # %% probe="penalties"
 rng = np.random.default_rng(seed)
@@ -704,12 +612,7 @@ found.append(weights)  # which stay as they are
 np.concatenate([np.ravel(part) for run in found for pair in run for part in pair])
 
 # %% [markdown]
-# **Predict first.** Both penalties pull weights towards 0. L2 pulls in proportion to
-# the weight, L1 always equally hard. Which of them makes weights *exactly* useless, and
-# which will help more with new images?
-
-# %% prediction="penalties"
-useless = ""  # L1 or L2?
+# L2 pulls a weight towards 0 in proportion to it, L1 always equally hard.
 
 # %% tags=["not-graded"]
 ends = {"none": (by_heart, sense)}
@@ -723,11 +626,8 @@ plots.lines(steps, losses, xlabel="step", ylabel="validation loss", ax=left)
 look = {"xlabel": "$|W|$ of the first layer", "ylabel": "weights", "log": True}
 plots.histograms(sizes, bins=np.geomspace(1e-5, 1, 60), **look, ax=right)
 plots.show(axes)
-print("You predicted:", useless or "nothing yet")
-for name, size in sizes.items():
-    print(
-        f"{name:9} loss {losses[name][-1]:.2f}, |W| < 0.001: {np.mean(size < 1e-3):.0%}"
-    )
+print("last loss:", {name: f"{values[-1]:.2f}" for name, values in losses.items()})
+print("|W| < 0.001:", {name: f"{np.mean(v < 1e-3):.0%}" for name, v in sizes.items()})
 
 # %% [markdown]
 # @TEXT_PENALTIES@
@@ -745,12 +645,10 @@ for name, size in sizes.items():
 
 # %% exercise="dropout" points=2 forbid=["cnnlab", "keras", "tensorflow", "jax"]
 def dropout(x, rate, training, rng):
-    """Inverted dropout: an array of the shape of x.
+    """Inverted dropout of x, an array of any shape, which stays as it is.
 
-    x: outputs of units, an array of any shape; it stays as it is.
-    rate: the probability with which each of them is *dropped*, 0 <= rate < 1.
-    training: whether this is training (True) or inference (False).
-    rng: what to draw from, a new mask at each call.
+    rate: the probability with which each unit is *dropped*, 0 <= rate < 1.
+    training: True, or False for inference. rng: what to draw a new mask from.
     """
     ### BEGIN SOLUTION
     if not training:
@@ -766,11 +664,8 @@ check.dropout(dropout)
 
 # %% probe="dropout" rtol=0.12 atol=0.02
 def seen(rate):
-    rng, x = (
-        np.random.default_rng(1),
-        np.random.default_rng(seed).random((150, 160)) + 1,
-    )
-    kept = x.copy()
+    rng, x = np.random.default_rng(1), np.random.default_rng(seed).random((150, 160))
+    kept, x = x + 1, x + 1
     y, other = (np.array(dropout(x, rate, True, rng), float) for _ in range(2))
     again = np.array(dropout(kept.copy(), rate, True, np.random.default_rng(1)), float)
     off, factors = y == 0, np.sort((y / kept)[y != 0])
@@ -789,24 +684,16 @@ x = rng.normal(size=(6, 3, 3, 4))
 np.array([dropout(x, rate, False, rng) for rate in (0.0, 0.3, 0.9)]) - x + x.mean()
 
 # %% [markdown]
-# **Predict first.** One unit of the next layer looks at 128 units, half of which are
-# dropped. What does it get on average over many masks, relative to inference: with
-# inverted dropout, and with dropping alone?
-
-# %% prediction="means"
-means = ""  # inverted: ... of what inference gives; dropping alone: ...
+# What one unit of the next layer gets from 128 units, half of which are dropped:
 
 # %% tags=["not-graded"]
-units = relu(forward(x_val[:1], by_heart, relu)[0])
+units = relu(ops.mlp(x_val[:1], by_heart, relu)[0])
 towards = by_heart[1][0][:, y_val[0]]
 inverted = dropout(np.repeat(units, 5000, axis=0), 0.5, True, rng) @ towards
 sums = {"inverted dropout": inverted, "dropped, not scaled": 0.5 * inverted}
-inference = {"inference": (units @ towards).item()}
-look = {"xlabel": "what one output unit gets", "ylabel": "masks", "marks": inference}
-title = f"{mnist.name}: 128 units, half of them dropped, 5,000 masks"
+look = {"xlabel": "sum", "ylabel": "masks", "marks": {"inference": units @ towards}}
+title = f"{mnist.name}: one output unit, 5,000 masks"
 plots.show(plots.histograms(sums, bins=60, **look, title=title))
-print("You predicted:", means or "nothing yet")
-print({name: f"{np.mean(values):.2f}" for name, values in (sums | inference).items()})
 
 # %% [markdown]
 # ## 8. Batch normalisation
@@ -830,12 +717,9 @@ print({name: f"{np.mean(values):.2f}" for name, values in (sums | inference).ite
 
 # %% exercise="batch_norm" points=3 forbid=["cnnlab", "keras", "tensorflow", "jax"]
 def batch_norm(x, gamma, beta, mean, variance, training, momentum=0.99, epsilon=1e-3):
-    """Batch normalisation: y, of the shape of x, and the moving mean and variance.
+    """y, of the shape of x, and the moving mean and variance afterwards.
 
-    x: (N, C) or (N, H, W, C).
-    gamma, beta: (C,), learned.
-    mean, variance: (C,), the moving averages so far; they stay as they are.
-    training: whether this is training (True) or inference (False).
+    x: (N, C) or (N, H, W, C). All four parameters: (C,); they stay as they are.
     """
     ### BEGIN SOLUTION
     if training:
@@ -858,34 +742,23 @@ def batch_norm_params(channels):
 
 
 # %% check="batch_norm"
-check.batch_norm(batch_norm)
-
-# %% check="batch_norm"
-check.batch_norm_params(batch_norm_params)
-
+check.batch_norm(batch_norm, batch_norm_params)
 
 # %% probe="batch_norm" weight=4
-def trained(*shape, momentum):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=shape) * np.arange(1, 1 + shape[-1]) + 2
-    parts = [rng.uniform(0.5, 3, shape[-1]) for _ in range(4)]
-    received = batch_norm(x, *parts, True, momentum)
-    return [np.ravel(part) for part in (*received, *parts[2:])]  # not in place
-
-
-found = [*trained(4, 3, 5, 6, momentum=0.99), *trained(9, 7, momentum=0.8)]
-np.concatenate([*found, *trained(2, 6, 2, 3, momentum=0.5)])
-
+shapes = ((4, 3, 5, 6), (9, 7), (2, 6, 2, 3))
+draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
+maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
+cases = zip(maps, draws, (0.99, 0.8, 0.5), strict=True)
+found = [part for m, d, momentum in cases for part in batch_norm(m, *d, True, momentum)]
+np.concatenate([np.ravel(part) for part in (*found, *draws)])  # not in place
 
 # %% probe="batch_norm" weight=4
-def predicted(*shape, epsilon):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=shape) * np.arange(1, 1 + shape[-1]) + 2
-    parts = [rng.uniform(0.5, 3, shape[-1]) for _ in range(4)]
-    return map(np.ravel, batch_norm(x, *parts, False, epsilon=epsilon))
-
-
-np.concatenate([*predicted(1, 3, 5, 6, epsilon=0.001), *predicted(9, 7, epsilon=0.1)])
+shapes = ((1, 3, 5, 6), (9, 7))
+draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
+maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
+cases = zip(maps, draws, (0.001, 0.1), strict=True)
+found = [part for m, d, e in cases for part in batch_norm(m, *d, False, epsilon=e)]
+np.concatenate([np.ravel(part) for part in found])
 
 # %% probe="batch_norm" weight=1 compare="equal"
 channels = np.random.default_rng(seed).integers(1, 600, 9)
@@ -903,8 +776,7 @@ maps = rng.normal(size=(16, 4, 4, 8)) * np.arange(1, 9) + np.arange(8)
 y, _, _ = batch_norm(maps, 1.0, 0.0, np.zeros(8), np.ones(8), True)
 keras_says = layers.BatchNormalization()(maps, training=True)
 print(f"You and Keras differ by {np.abs(y - keras_says).max():.0e} at most.")
-values = {"before": maps, "after": y}
-values = {name: v.reshape(-1, 8).T for name, v in values.items()}
+values = {"before": maps.reshape(-1, 8).T, "after": y.reshape(-1, 8).T}
 batches, paths = rng.normal(3, 1, (700, 32, 1)), {}
 for momentum in (0.99, 0.9):
     moving, path = (np.zeros(1), np.ones(1)), []
@@ -913,8 +785,11 @@ for momentum in (0.99, 0.9):
         path.append(moving[0].item())
     paths[f"momentum {momentum}"] = path
 left, right = axes = plots.panels(2, titles=["Eight channels", "Moving averages"])
-look = {"xlabel": "channel", "ylabel": "mean ± standard deviation"}
-plots.points([str(c) for c in range(1, 9)], values, **look, ax=left)
+names, look = (
+    [str(c) for c in range(1, 9)],
+    {"xlabel": "channel", "ylabel": "mean ± std"},
+)
+plots.points(names, values, **look, ax=left)
 look = {"xlabel": "step", "ylabel": "moving mean", "levels": {"true mean": 3}}
 plots.lines(range(1, 701), paths, **look, ax=right)
 plots.show(axes)
@@ -947,22 +822,13 @@ print("0.99^n is below 0.01 from n =", int(np.ceil(np.log(0.01) / np.log(0.99)))
 
 # %% exercise="network" points=2 forbid=["cnnlab"]
 def regularised(rate=0.3, l2=0.001):
-    """The network of the table, not compiled; 196 pixels -> 10 probabilities.
-
-    rate: of both dropouts. l2: the factor of the penalty on all three kernels.
-    """
+    """The network of the table, not compiled; `rate` is that of both dropouts."""
     ### BEGIN SOLUTION
     l2 = keras.regularizers.L2(l2)
     model = keras.Sequential([keras.Input((196,))])
     for _ in range(2):
-        model.add(
-            layers.Dense(
-                64,
-                use_bias=False,
-                kernel_initializer="he_normal",
-                kernel_regularizer=l2,
-            )
-        )
+        make = {"kernel_initializer": "he_normal", "kernel_regularizer": l2}
+        model.add(layers.Dense(64, use_bias=False, **make))
         model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.Dropout(rate))
@@ -1030,42 +896,36 @@ np.array([accuracy(model, x, labels) for labels in rng.integers(0, 6, (2, 200))]
 
 # %% [markdown]
 # The plain network against the regularised one, with the same steps. To give them
-# something that should *not* be learned, 30 % of the training labels are thrown away,
-# and dice decide. The loss shown is the cross-entropy, without the penalty.
-#
-# **Predict first.** Which has the lower loss in *training*? On *new* images? And what
-# accuracy do you get when you evaluate with `training=True`?
+# something that should *not* be learned, dice decide 30 % of the training labels. The
+# loss shown is the cross-entropy, without the penalty. **Predict first.** Which has the
+# lower loss in *training*? On *new* images? And which accuracy with `training=True`?
 
 # %% prediction="cured"
 cured = ""  # in training: ...; on new images: ...; training=True: ... %
 
 
 # %% tags=["not-graded"]
-def trained(model):
-    """Train on 600 images with labels of which some are wrong; the history."""
-    loss = "sparse_categorical_crossentropy"
-    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")
-    model.compile(keras.optimizers.Adam(0.003), loss, ["accuracy", cross_entropy])
-    look = {"validation_data": (x_val, y_val), "validation_batch_size": 297}
-    epochs = train.budget(smoke=1, cpu=60, gpu=60)
-    return train.fit(model, x_train[:600], labels, epochs=epochs, batch_size=50, **look)
-
-
-rng = np.random.default_rng(0)
+rng, histories = np.random.default_rng(0), {}
 by_dice = rng.random(600) < 0.3
 labels = np.where(by_dice, rng.integers(0, 10, 600), y_train[:600])
 train.seed(1)
 hidden = [layers.Dense(64, "relu"), layers.Dense(64, "relu")]
 plain = keras.Sequential([keras.Input((196,)), *hidden, layers.Dense(10, "softmax")])
-models = {"plain": plain, "regularised": regularised(rate=0.5)}
-histories = {name: trained(model) for name, model in models.items()}
+options = {"epochs": train.budget(smoke=1, cpu=60, gpu=60), "batch_size": 50}
+options |= {"validation_data": (x_val, y_val)}
+for name, model in {"plain": plain, "regularised": regularised(rate=0.5)}.items():
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")
+    loss, measures = "sparse_categorical_crossentropy", ["accuracy", cross_entropy]
+    model.compile(keras.optimizers.Adam(0.003), loss, metrics=measures)
+    histories[name] = train.fit(model, x_train[:600], labels, **options)
+    in_training = keras.ops.argmax(model(x_val, training=True), axis=1) == y_val
+    print(
+        f"{name:12} validation accuracy {accuracy(model, x_val, y_val):.0%}", end=", "
+    )
+    print(f"with training=True {np.mean(in_training):.0%}")
 title = f"{mnist.name}, 600 images, 30 % of labels by dice"
 plots.show(plots.curves(histories, measures=("cross_entropy", "accuracy"), title=title))
 print("You predicted:", cured or "nothing yet")
-for name, model in models.items():
-    print(f"{name:12} validation accuracy {accuracy(model, x_val, y_val):.1%}")
-p = keras.ops.convert_to_numpy(models["regularised"](x_val, training=True))
-print(f"regularised, evaluated with training=True: {np.mean(p.argmax(1) == y_val):.1%}")
 
 # %% [markdown]
 # @TEXT_CURED@
@@ -1088,33 +948,25 @@ print(f"regularised, evaluated with training=True: {np.mean(p.argmax(1) == y_val
 # %% [markdown]
 # ## Go further
 #
-# Not graded. Take what interests you:
-#
-# - **One at a time.** Take batch normalisation, dropout and L2 out of `regularised`,
-#   one after the other, with three seeds each. Which of them does the work here?
-# - **Early stopping.** Stop the plain network at its best epoch
-#   (`keras.callbacks.EarlyStopping(restore_best_weights=True)`).
-# - **A good start by measuring.** Draw any weights, send a batch through, divide each
-#   kernel by the standard deviation of its $z$, layer by layer: "All you need is a good
-#   init" (Mishkin and Matas, 2015). Compare with He.
-# - **The backward pass** of batch normalisation for $x$; $\mu$ and $\sigma^2$ depend on
-#   it too. `ops.batch_normalization_backward` has the answer.
+# Not graded. Take batch normalisation, dropout and L2 out of `regularised`, one after the
+# other, with three seeds each: which of them does the work here? How much of the cure is
+# stopping early (`keras.callbacks.EarlyStopping`)? Or derive the gradient of batch
+# normalisation for $x$, on which $\mu$ and $\sigma^2$ depend too:
+# `ops.batch_normalization_backward` has the answer.
 #
 # <details><summary>What the slides say differently</summary>
 #
-# - Deck 003 gives $[0, 1]$ as the range of tanh; it is $(-1, 1)$, which is why tanh is
-#   "zero-centred". That swish "seems to be the best now" was said in 2017.
-# - The slope of leaky ReLU is 0.01 in deck 003 (and in Maas et al., 2013), 0.1 in deck
-#   000, 0.3 in Keras.
-# - Deck 004: with equal weights, "the computing of the network is the same function at
-#   every layer". It is the same for all **units of a layer**.
-# - Deck 003 takes the number of input *channels* for the fan-in: right for dense layers
-#   only. Its `K.random_normal` has a standard deviation of 1 and is gone from Keras 3;
-#   deck 004's `np.random.randn((2,2)) * 0.01` raises a TypeError, and 0.01 is too small.
-# - Deck 001 drops weights in its last line on dropout; that is DropConnect. Deck 000
-#   scales at inference, by $1 - p$: the original dropout, not the inverted one.
-# - Deck 000 on batch normalisation leaves out $\gamma$ and $\beta$. The result does not
-#   lie between 0 and 1: it has mean $\beta$ and standard deviation $\gamma$. Channels
-#   are not mixed: each has its own statistics. Those of the batch are for training only.
+# - Deck 003 gives $[0, 1]$ as the range of tanh; it is $(-1, 1)$. The slope of leaky ReLU
+#   is 0.01 there, as in Maas et al. (2013), 0.1 in deck 000, 0.3 in Keras. That swish
+#   "seems to be the best now" was said in 2017.
+# - Deck 004: with equal weights "the computing of the network is the same function at
+#   every layer". It is the same for all *units of a layer*.
+# - Deck 003 takes input *channels* for the fan-in: right for dense layers only. Its
+#   `K.random_normal` has a standard deviation of 1 and is gone from Keras 3; deck 004's
+#   `np.random.randn((2,2)) * 0.01` raises a TypeError, and 0.01 is too small.
+# - Deck 001 drops weights in its last line on dropout: that is DropConnect. Deck 000
+#   scales at inference, by $1 - p$: the original dropout. It leaves out $\gamma$ and
+#   $\beta$ of batch normalisation, whose result has mean $\beta$ and standard deviation
+#   $\gamma$ in each channel, and does not lie between 0 and 1.
 #
 # </details>

@@ -16,6 +16,7 @@ floats, and sizes that cannot be raise ValueError.
     losses          regression, classification, pairs
     map_losses      dense prediction
     initializers    zeros, LeCun, Glorot, He
+    perceptrons     multilayer: scores, gradients, training
     training        penalties, SGD, perceptron rule, gradient check
 """
 
@@ -96,6 +97,11 @@ from cnnlab.ops.map_losses import (
     kl_divergence_backward,
     mlnet,
     mlnet_backward,
+)
+from cnnlab.ops.perceptrons import (
+    mlp,
+    mlp_gradients,
+    mlp_train,
 )
 from cnnlab.ops.pooling import (
     average_pool,

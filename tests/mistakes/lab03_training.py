@@ -16,10 +16,19 @@ PRIME_HEAD = "def leaky_relu_prime(x, negative_slope=0.01):"
 SATURATED = "return np.mean(np.abs(slopes) < limit)"
 DEAD = "return np.all(z <= 0, axis=tuple(range(z.ndim - 1)))"
 
-FANS = "fan_in, fan_out = np.prod(size) * inputs, np.prod(size) * outputs\n"
+FANS = "n, m = np.prod(size) * inputs, np.prod(size) * outputs\n"
 ROOT = "return np.sqrt(variance[scheme])"
+PAIRS = "shapes = zip(sizes[:-1], sizes[1:], strict=True)\n"
 DRAW = "rng.normal(0, initial_std(shape, scheme), shape)"
 BIASES = "np.zeros(shape[1])"
+CUT_OFF = """def _cut(shape, rng):
+    w = rng.normal(size=shape)
+    while np.any(far := np.abs(w) > 2):
+        w[far] = rng.normal(size=far.sum())
+    return w / 0.87962566
+
+
+def start("""
 FOUND = "found.append(z.var())"
 THROUGH = "        found.append(z.var())\n        x = phi(z)\n"
 
@@ -45,9 +54,9 @@ RELU = "        model.add(layers.ReLU())\n"
 DROP = "        model.add(layers.Dropout(rate))\n"
 LAST = 'layers.Dense(10, activation="softmax", kernel_regularizer=l2)'
 OUTPUT = f"    model.add({LAST})\n"
-NO_BIAS = "                use_bias=False,\n"
-HE = '                kernel_initializer="he_normal",\n'
-L2_HIDDEN = "                kernel_regularizer=l2,\n"
+NO_BIAS = " use_bias=False,"
+HE = '"kernel_initializer": "he_normal", '
+L2_HIDDEN = ', "kernel_regularizer": l2'
 L2 = "l2 = keras.regularizers.L2(l2)"
 ANSWERS = "p = keras.ops.convert_to_numpy(model(x, training=False))"
 SHARE = "return np.mean(p.argmax(axis=1) == y)"
@@ -156,6 +165,16 @@ def accuracy(model, x, y):
     return sum(int(a) == int(b) for a, b in zip(right, y)) / len(y)
 """
 
+AT_IMPORT = (
+    FUNCTIONAL.replace("def regularised", "def made")
+    + """
+MODEL = made()
+
+def regularised(rate=0.3, l2=0.001):
+    return MODEL
+"""
+)
+
 ALWAYS_ON = SUBCLASS.replace("drop(x, training=training)", "drop(x, training=True)")
 SHARED_BN = SUBCLASS.replace(
     "[layers.BatchNormalization() for _ in range(2)]",
@@ -169,8 +188,8 @@ MISTAKES = [
     ("sigmoid_sign", "activations", SIGMOID, "return sigmoid(x) * (sigmoid(x) - 1)", "wrong sign"),
     ("tanh_fed_activation", "activations", TANH, "return 1 - x**2", "fed x instead"),
     ("tanh_no_square", "activations", TANH, "return 1 - np.tanh(x)", "square is missing"),
-    ("slope_of_keras", "activations", LEAKY_HEAD, LEAKY_HEAD.replace("0.01", "0.3"), "that of Keras"),
-    ("slope_of_deck_000", "activations", LEAKY_HEAD, LEAKY_HEAD.replace("0.01", "0.1"), "that of deck 000"),
+    ("slope_of_keras", "activations", LEAKY_HEAD, LEAKY_HEAD.replace("0.01", "0.3"), "slope of Keras"),
+    ("slope_of_deck_000", "activations", LEAKY_HEAD, LEAKY_HEAD.replace("0.01", "0.1"), "default slope is 0.1"),
     ("slope_ignored", "activations", LEAKY, LEAKY.replace("negative_slope", "0.01"), "Use the argument negative_slope"),
     ("slope_prime_ignored", "activations", LEAKY_PRIME, LEAKY_PRIME.replace("negative_slope", "0.01"), "second argument"),
     ("slope_prime_value", "activations", LEAKY_PRIME, "return np.where(x > 0, 1.0, negative_slope * x)", "not its slope"),
@@ -185,7 +204,17 @@ MISTAKES = [
     ("swish_is_sigmoid", "activations", SWISH, "return sigmoid_prime(x)", "derivative of the sigmoid"),
     ("library", "activations", SWISH, "return ops.swish_backward(1.0, x)", ALONE),
     ("finite_differences", "activations", TANH, "return np.gradient(np.tanh(x), x)", ALONE),
+    ("in_place", "activations", LEAKY, "x[x <= 0] *= negative_slope\n    return x", "changes what it was given"),
+    ("vectorize_int", "activations", LEAKY_PRIME, "return np.vectorize(lambda v: 1 if v > 0 else negative_slope)(x)", "np.vectorize"),
+    ("vectorize_int_elu", "activations", ELU_PRIME, "return np.vectorize(lambda v: 1 if v > 0 else alpha * np.exp(v))(x)", "np.vectorize"),
+    ("if_on_array", "activations", LEAKY, "return x if x > 0 else negative_slope * x", "np.where"),
+    ("sigmoid_one_minus_x", "activations", SIGMOID, "return sigmoid(x) * (1 - x)", "1 - sigmoid(x)"),
+    ("elu_prime_plus_1", "activations", ELU_PRIME, "return np.where(x > 0, 1.0, elu(x, alpha) + 1)", "second argument"),
+    ("leaky_other_side", "activations", LEAKY, "return np.where(x < 0, x, negative_slope * x)", "branches are swapped"),
     # --- saturation (L7)
+    ("rounds", "saturation", SATURATED, "return round(np.mean(np.abs(slopes) < limit), 1)", "np.mean of booleans"),
+    ("reshape_by_1", "saturation", DEAD, "return np.all(z.reshape(-1, z.shape[1]) <= 0, axis=0)", "All axes but the last"),
+    ("spatial_only", "saturation", DEAD, "return np.all(z <= 0, axis=0 if z.ndim == 2 else (1, 2))", "All axes but the last"),
     ("no_size", "saturation", SATURATED, "return np.mean(slopes < limit)", "np.abs"),
     ("not_saturated", "saturation", SATURATED, "return np.mean(np.abs(slopes) >= limit)", "not saturated"),
     ("number", "saturation", SATURATED, "return np.sum(np.abs(slopes) < limit)", "not their share"),
@@ -196,12 +225,12 @@ MISTAKES = [
     ("living", "saturation", DEAD, "return np.any(z > 0, axis=tuple(range(z.ndim - 1)))", "living units"),
     ("below_zero", "saturation", DEAD, DEAD.replace("<=", "<"), "max(0, 0)"),
     # --- initialisation (L7, A7)
-    ("variance", "initialisation", ROOT, "return variance[scheme]", "This is the variance"),
-    ("channels", "initialisation", FANS, "fan_in, fan_out = inputs, outputs\n", "deck 003"),
-    ("fans_swapped", "initialisation", FANS, FANS.replace("fan_in, fan_out", "fan_out, fan_in"), "swapped"),
-    ("first_axis", "initialisation", FANS, "fan_in, fan_out = shape[0], np.prod(size) * outputs\n", "its height"),
-    ("he_is_lecun", "initialisation", '"he": 2 / fan_in', '"he": 1 / fan_in', "cuts off"),
-    ("lecun_is_he", "initialisation", '"lecun": 1 / fan_in', '"lecun": 2 / fan_in', "a 1 where He"),
+    ("variance", "initialisation", ROOT, "return variance[scheme]", "this is the variance"),
+    ("channels", "initialisation", FANS, "n, m = inputs, outputs\n", "channels, not fans"),
+    ("fans_swapped", "initialisation", FANS, FANS.replace("n, m", "m, n"), "swapped"),
+    ("first_axis", "initialisation", FANS, "n, m = shape[0], np.prod(size) * outputs\n", "its height"),
+    ("he_is_lecun", "initialisation", '"he": 2 / n', '"he": 1 / n', "cuts off"),
+    ("lecun_is_he", "initialisation", '"lecun": 1 / n', '"lecun": 2 / n', "a 1 where He"),
     ("glorot_one", "initialisation", '"glorot": 2 /', '"glorot": 1 /', "Glorot has a 2"),
     ("random_normal", "initialisation", ROOT, "return 0.05", "RandomNormal"),
     ("init_of_bias", "initialisation", BIASES, "rng.normal(0, 0.01, shape[1])", "biases are not 0"),
@@ -226,7 +255,20 @@ MISTAKES = [
     ("per_unit", "initialisation", FOUND, "found.append(z.var(axis=0).mean())", "examples alone"),
     ("library", "initialisation", DRAW, "ops.he(shape, seed=1)", ALONE),
     ("keras", "initialisation", DRAW, "np.array(keras.initializers.HeNormal()(shape))", ALONE),
+    ("fan_out_without_area", "initialisation", FANS, "n, m = np.prod(size) * inputs, outputs\n", "the fan-out, too, has k²"),
+    ("root_of_numerator", "initialisation", ROOT, 'return variance[scheme] / (1 if scheme == "lecun" else np.sqrt(2))', "root of the whole fraction"),
+    ("fourth_root", "initialisation", ROOT, "return variance[scheme] ** 0.25", "one root"),
+    ("std_of_first_layer", "initialisation", DRAW, "rng.normal(0, initial_std(sizes[:2], scheme), shape)", "each layer has its own"),
+    ("three_layers_only", "initialisation", PAIRS, "a, b, c, d = sizes\n    shapes = [(a, b), (b, c), (c, d)]\n", "values to unpack"),
+    ("glorot_whatever", "initialisation", DRAW, DRAW.replace("scheme", '"glorot"'), "Use the scheme"),
+    ("n_minus_1", "initialisation", FOUND, "found.append(z.var(ddof=1))", "n, not n - 1"),
+    ("per_example", "initialisation", FOUND, "found.append(z.var(axis=1).mean())", "units of each example"),
     # --- schedule
+    ("step_not_r", "schedule", RATE, "return self.initial * self.k / (self.k + step - 1)", "not finite"),
+    ("python_float", "schedule", RATE, "return self.initial * self.k / (self.k + float(step))", "a graph's tensor is no float"),
+    ("numpy", "schedule", RATE, "return np.float32(self.initial * self.k) / (self.k + np.array(step))", "no array"),
+    ("own_counter", "schedule", RATE, 'self.r = getattr(self, "r", 0) + 1\n        return self.initial * self.k / (self.k + self.r - 1)', "the step is an argument"),
+    ("state_changed", "schedule", RATE, "self.initial = self.initial * self.k / (self.k + step)\n        return self.initial", "overwritten"),
     ("division_by_zero", "schedule", RATE, "return self.initial * self.k / step", "not finite"),
     ("one_late", "schedule", RATE, "return self.initial * self.k / (self.k + step + 1)", "second step's rate"),
     ("k_ignored", "schedule", RATE, "return self.initial / (1 + step)", "k has no effect"),
@@ -251,7 +293,16 @@ MISTAKES = [
     ("downhill", "penalties", PULL, "(-l1 * np.sign(W) - 2 * l2 * W, np.zeros_like(b))", "uphill"),
     ("l1_ignored", "penalties", PULL, "(2 * l2 * W, np.zeros_like(b))", "l1 has no effect"),
     ("library", "penalties", PENALTY, "float(keras.regularizers.L1L2(l1, l2)(W))", ALONE),
+    ("bias_zeroed", "penalties", f"[{PULL} for W, b in weights]", "[(l1 * np.sign(W) + 2 * l2 * W, np.multiply(b, 0, out=b)) for W, b in weights]", "changes what it was given"),
+    ("gradient_squared", "penalties", PULL, PULL.replace("l2 * W", "l2 * W**2"), "l2 gives 2W"),
+    ("last_layer", "penalties", f"return sum({PENALTY} for W, _ in weights)", f"for W, _ in weights:\n        total = {PENALTY}\n    return total", "only the last layer"),
+    ("one_kind", "penalties", PULL, "(l1 * np.sign(W) if l1 else 2 * l2 * W, np.zeros_like(b))", "both at once"),
     # --- dropout (L8, A8)
+    ("two_axes", "dropout", KEPT, "n, units = x.shape\n    kept = rng.random((n, units)) >= rate", "too many values to unpack"),
+    ("pair", "dropout", SCALED, "return x * kept / (1 - rate), kept", "one array, not a pair"),
+    ("training_is_text", "dropout", "if not training:", 'if training != "train":', "Nothing is dropped in training"),
+    ("gaussian", "dropout", SCALED, "return x * rng.normal(1.0, np.sqrt(rate / (1 - rate)), x.shape)", "set to 0"),
+    ("by_kept_share", "dropout", SCALED, "return x * kept / kept.mean()", "1 / (1 - p)"),
     ("scaled_at_test", "dropout", INFERENCE, INFERENCE.replace("return x", "return x * (1 - rate)"), "on top of the other"),
     ("scaled_by_rate_at_test", "dropout", INFERENCE, INFERENCE.replace("return x", "return x * rate"), "by the rate at inference"),
     ("scaled_up_at_test", "dropout", INFERENCE, INFERENCE.replace("return x", "return x / (1 - rate)"), "1 / (1 - rate) at inference"),
@@ -266,7 +317,7 @@ MISTAKES = [
     ("whole_examples", "dropout", KEPT, "kept = rng.random((len(x), *[1] * (x.ndim - 1))) >= rate", "all units"),
     ("same_mask", "dropout", KEPT, "kept = np.random.default_rng(0).random(x.shape) >= rate", "same units"),
     ("own_generator", "dropout", KEPT, "kept = np.random.random(x.shape) >= rate", "other units"),
-    ("in_place", "dropout", SCALED, "x *= kept / (1 - rate)\n    return x", "not in place"),
+    ("in_place", "dropout", SCALED, "x *= kept / (1 - rate)\n    return x", "changes what it was given"),
     ("turned_round", "dropout", "if not training:", "if training:", "at inference"),
     ("library", "dropout", SCALED, "return ops.dropout(x, rate, 3)", ALONE),
     ("keras", "dropout", SCALED, "return np.array(layers.Dropout(rate)(x, training=True))", ALONE),
@@ -290,7 +341,7 @@ MISTAKES = [
     ("momentum_turned", "batch_norm", MOVE_MEAN, "mean = (1 - momentum) * mean + momentum * mu", "wrong way round"),
     ("last_batch", "batch_norm", MOVE_VAR, "variance = var", "last batch alone"),
     ("moving_deviation", "batch_norm", MOVE_VAR, MOVE_VAR.replace(") * var", ") * np.sqrt(var)"), "standard deviation"),
-    ("in_place", "batch_norm", MOVE_MEAN, "mean *= momentum\n        mean += (1 - momentum) * mu", "given moving averages"),
+    ("in_place", "batch_norm", MOVE_MEAN, "mean *= momentum\n        mean += (1 - momentum) * mu", "changes what it was given"),
     ("moves_at_test", "batch_norm", AT_TEST, f"{AT_TEST}\n        mean = 0.99 * mean", "Only training moves it"),
     ("nothing_at_test", "batch_norm", "    else:\n", "    else:\n        return x, mean, variance\n", "nothing is done"),
     ("y_alone", "batch_norm", "return y, mean, variance", "return y", "three things"),
@@ -298,10 +349,26 @@ MISTAKES = [
     ("params_all_trained", "batch_norm", COUNTS, "return 4 * channels, 4 * channels", "No gradient flows"),
     ("params_of_one", "batch_norm", COUNTS, "return 4, 2", "Each channel has its own"),
     ("library", "batch_norm", None, BATCH_NORM_KERAS, ALONE),
+    ("maps_only", "batch_norm", AXES, "axes = (0, 1, 2)", "out of bounds for array of dimension 2"),
+    ("momentum_fixed", "batch_norm", {MOVE_MEAN: "mean = 0.99 * mean + 0.01 * mu", MOVE_VAR: "variance = 0.99 * variance + 0.01 * var"}, None, "use momentum"),
+    ("order", "batch_norm", "return y, mean, variance", "return y, variance, mean", "mean and variance swapped"),
+    ("around_moving_mean", "batch_norm", MOVE_VAR, MOVE_VAR.replace(") * var", ") * ((x - mean) ** 2).mean(axis=axes)"), "about the batch's mean"),
+    ("gamma_times_all", "batch_norm", SCALE, "y = gamma * ((x - mu) / np.sqrt(var + epsilon) + beta)", "gamma multiplies beta"),
+    ("mean_moves_at_test", "batch_norm", AT_TEST, f"{AT_TEST}\n        mean = momentum * mean + (1 - momentum) * x.mean(axis=tuple(range(x.ndim - 1)))", "Only training moves it"),
+    ("params_of_maps", "batch_norm", COUNTS, "return 2 * channels + 2, 2 * channels", "gamma, beta, moving mean"),
     # --- network (A4, A7, A8, L8)
+    ("relu_in_dense", "network", {NO_BIAS: ' "relu", use_bias=False,', RELU: ""}, None, "after the ReLU"),
+    ("activity_regularizer", "network", {L2_HIDDEN: ', "activity_regularizer": l2', LAST: LAST.replace("kernel_r", "activity_r")}, None, "of the kernel, not of the outputs"),
+    ("leaky", "network", RELU, RELU.replace("ReLU()", "LeakyReLU(0.01)"), "leaky ReLU"),
+    ("alpha_dropout", "network", DROP, DROP.replace("Dropout", "AlphaDropout"), "layers.Dropout(rate)"),
+    ("half_rate", "network", DROP, DROP.replace("rate", "rate / 2"), "rate halved"),
+    ("model_at_import", "network", None, AT_IMPORT, "share their weights"),
+    ("percent", "network", SHARE, SHARE.replace("np.mean", "100 * np.mean"), "a share is 0 to 1"),
+    ("above_one_half", "network", SHARE, "return np.mean(p[np.arange(len(y)), y] > 0.5)", "the largest, not above 1/2"),
+    ("trains", "network", ANSWERS, f"model.fit(x, y, verbose=0)\n    {ANSWERS}", "that trains"),
     ("dropout_on_output", "network", OUTPUT, f"{OUTPUT}    model.add(layers.Dropout(rate))\n", "dropout after the softmax"),
     ("norm_after_softmax", "network", OUTPUT, f"{OUTPUT}    model.add(layers.BatchNormalization())\n", "nothing follows the softmax"),
-    ("norm_after_relu", "network", NORMALISE + RELU, RELU + NORMALISE, "after the ReLU"),
+    ("norm_after_relu", "network", NORMALISE + RELU, RELU + NORMALISE, "after the ReLU, not before"),
     ("bias_before_norm", "network", NO_BIAS, "", "still have biases"),
     ("no_norm", "network", NORMALISE, "", "no batch normalisation"),
     ("no_norm_but_bias", "network", {NORMALISE: "", NO_BIAS: ""}, None, "the layers have biases"),
@@ -310,7 +377,7 @@ MISTAKES = [
     ("no_relu", "network", RELU, "", "no activation"),
     ("relu_twice", "network", NORMALISE, RELU + NORMALISE, "twice"),
     ("no_softmax", "network", LAST, LAST.replace(' activation="softmax",', ""), "softmax is missing"),
-    ("sigmoid", "network", LAST, LAST.replace("softmax", "sigmoid"), "sigmoids"),
+    ("sigmoid", "network", LAST, LAST.replace("softmax", "sigmoid"), "a sigmoid in place of the softmax"),
     ("softmax_twice", "network", OUTPUT, f"{OUTPUT}    model.add(layers.Softmax())\n", "applied twice"),
     ("glorot", "network", HE, "", "Glorot"),
     ("random_normal", "network", HE, HE.replace("he_normal", "random_normal"), "RandomNormal"),
@@ -339,23 +406,34 @@ VARIANTS = [
     ("expm1", "activations", ELU, "return np.where(x > 0, x, alpha * np.expm1(x))"),
     ("from_elu", "activations", ELU_PRIME, "return np.where(x > 0, 1.0, elu(x, alpha) + alpha)"),
     ("other_form", "activations", SWISH, "return swish(x) + sigmoid(x) * (1 - swish(x))"),
+    ("vectorize", "activations", LEAKY_PRIME, "return np.vectorize(lambda v: 1.0 if v > 0 else negative_slope, otypes=[float])(x)"),
+    ("piecewise", "activations", ELU, "return np.piecewise(x, [x > 0], [lambda v: v, lambda v: alpha * np.expm1(v)])"),
+    ("loops", "saturation", DEAD, "return [not np.any(z[..., unit] > 0) for unit in range(z.shape[-1])]"),
     ("count", "saturation", SATURATED, "return np.count_nonzero((slopes < limit) & (slopes > -limit)) / slopes.size"),
     ("reshape", "saturation", DEAD, "return z.reshape(-1, z.shape[-1]).max(axis=0) <= 0"),
     ("not_any", "saturation", DEAD, "return ~(z > 0).any(axis=tuple(range(z.ndim))[:-1])"),
     ("uniform", "initialisation", DRAW, "np.sqrt(3) * initial_std(shape, scheme) * rng.uniform(-1, 1, shape)"),
     ("standard", "initialisation", DRAW, "initial_std(shape, scheme) * rng.standard_normal(shape)"),
-    ("size", "initialisation", FANS, "area = np.prod(shape) / (inputs * outputs)\n    fan_in, fan_out = area * inputs, area * outputs\n"),
+    ("size", "initialisation", FANS, "area = np.prod(shape) / (inputs * outputs)\n    n, m = area * inputs, area * outputs\n"),
+    ("match", "initialisation", ROOT, 'match scheme.lower():\n        case "lecun":\n            return 1 / n**0.5\n        case "glorot":\n            return (2.0 / (n + m)) ** 0.5\n        case "he":\n            return (2.0 / n) ** 0.5'),
+    ("cut_off", "initialisation", {DRAW: "_cut(shape, rng) * initial_std(shape, scheme)", "def start(": CUT_OFF}, None),
     ("list", "initialisation", "return np.array(found)", "return found"),
     ("by_hand", "initialisation", FOUND, "found.append(np.mean((z - z.mean()) ** 2))"),
+    ("reciprocal", "schedule", RATE, "return self.initial * keras.ops.reciprocal(1 + step / self.k)"),
     ("from_r", "schedule", RATE, "r = step + 1\n        return self.initial * self.k / (self.k + r - 1)"),
     ("ops", "schedule", RATE, "return keras.ops.divide(self.initial, 1 + step / self.k)"),
     ("loops", "penalties", f"return sum({PENALTY} for W, _ in weights)", "total = 0\n    for W, b in weights:\n        for w in W.ravel():\n            total += l1 * abs(w) + l2 * w * w\n    return total"),
+    ("flat", "penalties", f"return sum({PENALTY} for W, _ in weights)", "w = np.concatenate([np.ravel(pair[0]) for pair in weights])\n    return l1 * abs(w).sum() + l2 * w.dot(w)"),
     ("where", "penalties", PULL, "(l1 * np.where(W > 0, 1, -1) + l2 * (W + W), 0 * b)"),
+    ("uniform", "dropout", KEPT, "kept = (rng.uniform(low=0.0, high=1.0, size=x.shape) < 1.0 - rate).astype(x.dtype)"),
     ("where", "dropout", SCALED, "return np.where(kept, x / (1 - rate), 0)"),
     ("binomial", "dropout", KEPT, "kept = rng.binomial(1, 1 - rate, x.shape)"),
     ("copy", "dropout", {INFERENCE: INFERENCE.replace("return x", "return x.copy()"), SCALED: "y = x / (1 - rate)\n    y[~kept] = 0\n    return y"}, None),
     ("loop", "batch_norm", None, BATCH_NORM_LOOP),
+    ("kept_axes", "batch_norm", STATS, "mu, var = np.mean(x, axes, keepdims=True), np.std(x, axes, keepdims=True) ** 2\n        y = gamma * (x - mu) * np.power(var + epsilon, -0.5) + beta\n        mu, var = mu.reshape(-1), var.reshape(-1)"),
     ("flat", "batch_norm", None, BATCH_NORM_FLAT),
+    ("dropout_before_relu", "network", RELU + DROP, DROP + RELU),
+    ("evaluate", "network", f"{ANSWERS}\n    {SHARE}", "return model.evaluate(x, y, verbose=0)[1]"),
     ("functional", "network", None, FUNCTIONAL),
     ("subclass", "network", None, SUBCLASS),
     ("activation_string", "network", RELU, '        model.add(layers.Activation("relu"))\n'),
