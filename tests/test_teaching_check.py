@@ -349,6 +349,12 @@ def test_changing_the_input_is_named(called):
     assert 'changes what it was given, in line 2, "x *= 2; return x"' in failure.message
 
 
+def test_an_if_on_an_array_is_named(called):
+    failure = called("return 1 if frozen([1, 2]) else 2")
+    assert "asks a whole array for one yes or no, in line 2" in failure.message
+    assert "np.where" in failure.hints[1]
+
+
 @pytest.mark.parametrize("answer", ["return None", "return 8", "return iter(x)"])
 def test_what_the_check_cannot_use_is_not_called_an_error_of_the_students(
     called, answer

@@ -24,8 +24,8 @@ from cnnlab.teaching.check import (
 from cnnlab.teaching.networks import same_network
 from cnnlab.teaching.probes import fixed_weights, noise, unchanged
 
-NO_LIBRARY = ["cnnlab", "keras", "tensorflow"]
-NUMPY_ONLY = [*NO_LIBRARY, "jax"]
+_NO_LIBRARY = ["cnnlab", "keras", "tensorflow"]
+_NUMPY_ONLY = [*_NO_LIBRARY, "jax"]
 
 
 def _same(answer, right, mistakes: dict, *arguments, what: str, hints=()) -> None:
@@ -45,13 +45,13 @@ def _given(value):
 
 
 X = frozen(np.linspace(20, -20, 80).reshape(4, 20))  # begins above 0; 0 is not in it
-LEAKY = {
+_LEAKY = {
     "the default slope is 0.1; here it is 0.01.": lambda x, s=0.1: ops.leaky_relu(x, s),
     "that is the slope of Keras, 0.3.": lambda x, s=0.3: ops.leaky_relu(x, s),
     "Use the argument negative_slope.": lambda x, s=0: ops.leaky_relu(x),
     "the branches are swapped.": lambda x, s=0.01: np.where(x < 0, x, s * x),
 }
-ELU = {
+_ELU = {
     "alpha has no effect.": lambda x, a=1: ops.elu(x),
     "without its - 1, it jumps at 0.": (
         lambda x, a=1: np.where(x > 0, x, a * np.exp(np.minimum(x, 0)))
@@ -59,7 +59,7 @@ ELU = {
 }
 
 
-@check(forbid=[*NUMPY_ONLY, "np.gradient"], read="the table of section 1")
+@check(forbid=[*_NUMPY_ONLY, "np.gradient"], read="the table of section 1")
 def activations(leaky_relu, elu):
     """leaky_relu() and elu() follow the table."""
     hints = (
@@ -69,33 +69,33 @@ def activations(leaky_relu, elu):
     for more in ((), (0.2,)):
         call = ", ".join(["x", *map(str, more)])
         what = f"leaky_relu({call})"
-        _same(leaky_relu, ops.leaky_relu, LEAKY, X, *more, what=what, hints=hints)
-        _same(elu, ops.elu, ELU, X[:, 1], *more, what=f"elu({call})", hints=hints)
+        _same(leaky_relu, ops.leaky_relu, _LEAKY, X, *more, what=what, hints=hints)
+        _same(elu, ops.elu, _ELU, X[:, 1], *more, what=f"elu({call})", hints=hints)
 
 
-SIGMOID, SIGMOID_PRIME = ops.sigmoid, partial(ops.sigmoid_backward, 1.0)
-FED = "Its argument is x, what went *into* the activation, not what came out."
-PRODUCT = "Swish is a product: (u v)' = u' v + u v'."
-LINES = "Two straight lines: what is the slope of each?"
-WHOLE = "np.vectorize makes all values whole if the first one is whole: write 1.0."
-DERIVATIVES = {  # name -> a hint, and what is wrong
+_SIGMOID, _SIGMOID_PRIME = ops.sigmoid, partial(ops.sigmoid_backward, 1.0)
+_FED = "Its argument is x, what went *into* the activation, not what came out."
+_PRODUCT = "Swish is a product: (u v)' = u' v + u v'."
+_LINES = "Two straight lines: what is the slope of each?"
+_WHOLE = "np.vectorize makes all values whole if the first one is whole: write 1.0."
+_DERIVATIVES = {  # name -> a hint, and what is wrong
     "sigmoid": (
-        FED,
+        _FED,
         {
             "s (1 - s) was fed x instead of s = sigmoid(x).": lambda x: x * (1 - x),
-            "the second factor is 1 - sigmoid(x).": lambda x: SIGMOID(x) * (1 - x),
-            "it has the wrong sign.": lambda x: -SIGMOID_PRIME(x),
+            "the second factor is 1 - sigmoid(x).": lambda x: _SIGMOID(x) * (1 - x),
+            "it has the wrong sign.": lambda x: -_SIGMOID_PRIME(x),
         },
     ),
     "tanh": (
-        FED,
+        _FED,
         {
             "1 - t² was fed x instead of t = tanh(x).": lambda x: 1 - x**2,
             "the square is missing.": lambda x: 1 - np.tanh(x),
         },
     ),
     "leaky_relu": (
-        f"{LINES} {WHOLE}",
+        f"{_LINES} {_WHOLE}",
         {
             "for x < 0 it is the value, not its slope.": (
                 lambda x, s=0.01: np.where(x > 0, 1, s * x)
@@ -106,7 +106,7 @@ DERIVATIVES = {  # name -> a hint, and what is wrong
         },
     ),
     "elu": (
-        f"The constant -1 vanishes when e^x - 1 is differentiated. {WHOLE}",
+        f"The constant -1 vanishes when e^x - 1 is differentiated. {_WHOLE}",
         {
             "for x < 0 it is the value of ELU, not its slope.": (
                 lambda x, a=1: np.where(x > 0, 1, ops.elu(x, a))
@@ -114,23 +114,25 @@ DERIVATIVES = {  # name -> a hint, and what is wrong
         },
     ),
     "swish": (
-        PRODUCT,
+        _PRODUCT,
         {
-            "only the first term of the product rule.": SIGMOID,
+            "only the first term of the product rule.": _SIGMOID,
             "only the second term of the product rule.": (
-                lambda x: x * SIGMOID_PRIME(x)
+                lambda x: x * _SIGMOID_PRIME(x)
             ),
-            "this is the derivative of the sigmoid.": SIGMOID_PRIME,
+            "this is the derivative of the sigmoid.": _SIGMOID_PRIME,
         },
     ),
 }
 
 
-@check(forbid=[*NUMPY_ONLY, "np.gradient"], read="the table of section 1")
+@check(forbid=[*_NUMPY_ONLY, "np.gradient"], read="the table of section 1")
 def derivatives(sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_prime):
     """The derivatives are those of the activations, from -20 to 20."""
     answers = (sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_prime)
-    for answer, (name, (hint, wrong)) in zip(answers, DERIVATIVES.items(), strict=True):
+    for answer, (name, (hint, wrong)) in zip(
+        answers, _DERIVATIVES.items(), strict=True
+    ):
         right = partial(getattr(ops, f"{name}_backward"), 1.0)
         h = f"Compare with ({name}(x + h) - {name}(x - h)) / 2h for a small h."
         _same(answer, right, wrong, X, what=f"{name}_prime(x)", hints=[hint, h])
@@ -140,7 +142,7 @@ def derivatives(sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_pr
             _same(answer, right, wrong, X[:, 1], 0.5, what=call, hints=[hint])
 
 
-SATURATED = {
+_SATURATED = {
     "-0.5 is far from 0, its size counts: np.abs": lambda d, limit=0.01: np.mean(
         d < limit
     ),
@@ -152,7 +154,7 @@ SATURATED = {
     ),
     "Use limit.": lambda d, limit=0: np.mean(np.abs(d) < 0.01),
 }
-DEAD = {
+_DEAD = {
     "these are 0 for some example.": lambda z: np.any(z <= 0, axis=0),
     "these are *examples* that no unit answers.": lambda z: np.all(z <= 0, axis=1),
     "these are the living units.": lambda z: np.any(z > 0, axis=0),
@@ -168,7 +170,7 @@ def _dead(z):
     return np.all(z <= 0, axis=tuple(range(z.ndim - 1)))
 
 
-@check(forbid=NO_LIBRARY, read="the beginning of section 2")
+@check(forbid=_NO_LIBRARY, read="the beginning of section 2")
 def saturation(saturated, dead_units):
     """saturated() is the share of small slopes; dead_units() are never positive."""
     d = frozen([[0.005, 1, -0.5, 0.2], [-0.002, 0, 0.02, 0.9], [0.7, 0.6, -0.8, 2]])
@@ -176,7 +178,7 @@ def saturation(saturated, dead_units):
     for slopes in (d, d[0], d.reshape(3, 2, 2, 1)):
         for limit in ((), (0.3,), (0.015,)):
             what = f"saturated(slopes {', '.join(map(str, (slopes.shape, *limit)))})"
-            _same(saturated, _share, SATURATED, slopes, *limit, what=what, hints=hints)
+            _same(saturated, _share, _SATURATED, slopes, *limit, what=what, hints=hints)
     hints = (
         "One example for which it is positive keeps a unit alive.",
         "All axes but the last go away: tuple(range(z.ndim - 1))",
@@ -184,7 +186,7 @@ def saturation(saturated, dead_units):
     z = frozen([[1.0, -2, 0, -1], [2, -1, -3, 4], [-1, -5, -1, -2]])
     maps = np.full((2, 3, 4, 5), -1.0)
     maps[1, 2, 0, 0], maps[0, 0, 3, 3] = 0.5, 2
-    for inputs, wrong in ((z, DEAD), (frozen(maps), {})):
+    for inputs, wrong in ((z, _DEAD), (frozen(maps), {})):
         what = f"dead_units(z {inputs.shape}), with 1 for True"
         _same(dead_units, _dead, wrong, inputs, what=what, hints=hints)
 
@@ -194,7 +196,7 @@ def _std(n, m, scheme):
     return np.sqrt({"lecun": 1 / n, "glorot": 2 / (n + m), "he": 2 / n}[scheme])
 
 
-STD = {
+_STD = {
     "this is the variance, without the root of the whole fraction.": (
         lambda shape, scheme: _std(*fans(shape), scheme) ** 2
     ),
@@ -217,7 +219,7 @@ STD = {
         lambda shape, scheme: _std(fans(shape)[0], shape[-1], scheme)
     ),
 }
-DRAWN = {  # the standard deviation of a kernel (n, m), where `right` is right
+_DRAWN = {  # the standard deviation of a kernel (n, m), where `right` is right
     "0.05 is Keras' RandomNormal, whatever the layer.": lambda n, m, right: 0.05,
     "1 saturates a tanh, and makes a ReLU explode.": lambda n, m, right: 1.0,
     "rng.normal takes it, not the variance.": lambda n, m, right: right**2,
@@ -227,9 +229,11 @@ DRAWN = {  # the standard deviation of a kernel (n, m), where `right` is right
     "That is He's. Use the scheme.": lambda n, m, right: _std(n, m, "he"),
     "That is Glorot's. Use the scheme.": lambda n, m, right: _std(n, m, "glorot"),
     "That is LeCun's. Use the scheme.": lambda n, m, right: _std(n, m, "lecun"),
-    "each layer has its own fan-in.": lambda n, m, right: right * np.sqrt(n / SIZES[0]),
+    "each layer has its own fan-in.": lambda n, m, right: (
+        right * np.sqrt(n / _SIZES[0])
+    ),
 }
-SIZES = (450, 250, 250, 250)
+_SIZES = (450, 250, 250, 250)
 
 
 def _check_drawn(kernel, scheme: str, *hints: str) -> None:
@@ -243,7 +247,7 @@ def _check_drawn(kernel, scheme: str, *hints: str) -> None:
         said = f"The weights have a mean of {kernel.mean():.3g}; it must be 0."
         raise Failure(said, "rng.uniform(-limit, limit), not rng.random()", *hints)
     if abs(std / right - 1) > 0.05:
-        off = {abs(std / f(*kernel.shape, right) - 1): m for m, f in DRAWN.items()}
+        off = {abs(std / f(*kernel.shape, right) - 1): m for m, f in _DRAWN.items()}
         said = off[min(off)] if min(off) < 0.025 else ""
         raise Failure(
             f"A kernel {kernel.shape} starts with a standard deviation of {std:.3g}, "
@@ -252,7 +256,7 @@ def _check_drawn(kernel, scheme: str, *hints: str) -> None:
         )
 
 
-def _started(start, scheme: str, sizes=SIZES) -> list:
+def _started(start, scheme: str, sizes=_SIZES) -> list:
     """The kernels that `start` draws; fail unless shapes and biases are right."""
     weights = start(sizes, scheme, np.random.default_rng(0))
     equal(
@@ -267,56 +271,19 @@ def _started(start, scheme: str, sizes=SIZES) -> list:
     return [kernel for kernel, _ in weights]
 
 
-RANDOM = "section 3, 'Random, but how large?'"
-
-
-@check(forbid=NO_LIBRARY, read=RANDOM)
-def first_weights(initial_std, start):
-    """initial_std() and start() follow LeCun, Glorot and He."""
-    hints = (
-        "First n and m, then the variance of the table, then its root.",
-        "A convolution sums over height × width × inputs: n = k² c, m = k² c'.",
-    )
-    for shape in ((320, 45), (5, 3, 8, 20), (1, 2, 30, 7)):
-        for scheme in ("lecun", "glorot", "he"):
-            what = f'initial_std({shape}, "{scheme}")'
-            right = _given(_std(*fans(shape), scheme))
-            _same(initial_std, right, STD, shape, scheme, what=what, hints=hints)
-    for scheme in ("he", "lecun", "glorot"):
-        kernels = _started(start, scheme)
-        for kernel in kernels:
-            own = "rng.normal(0, initial_std(shape, scheme), shape) for each layer"
-            _check_drawn(kernel, scheme, "Draw each layer for its own shape.", own)
-    if np.allclose(kernels[1], kernels[2]):
-        raise Failure("Two layers got the same weights.", "Draw anew for each layer.")
-    if not np.array_equal(kernels[0], _started(start, "glorot")[0]):
-        raise Failure("The same seed gives other weights.", "Draw from rng: rng.normal")
-    for sizes in ((20, 5), (5, 4, 3, 2, 6)):
-        _started(start, "he", sizes)
-
-
-def _zs(x, weights, phi) -> list:
-    """The pre-activations of every layer."""
-    zs = []
-    for kernel, bias in weights:
-        zs.append(x @ kernel + bias)
-        x = phi(zs[-1])
-    return zs
-
-
 def _of_each(measure, *, phi=None, no_bias=False):
     """A function of (x, weights, phi) that measures the z of each layer."""
 
     def measured(x, weights, given_phi):
         weights = [(kernel, 0) for kernel, _ in weights] if no_bias else weights
-        return [measure(z) for z in _zs(x, weights, phi or given_phi)]
+        return [measure(z) for z in ops.mlp(x, weights, phi or given_phi)]
 
     return measured
 
 
-VARIANCES = {
+_VARIANCES = {
     "this is the variance after the activation.": (
-        lambda x, weights, phi: [phi(z).var() for z in _zs(x, weights, phi)]
+        lambda x, weights, phi: [phi(z).var() for z in ops.mlp(x, weights, phi)]
     ),
     "these are standard deviations.": _of_each(np.std),
     "these are means of z², but the mean of z is not 0.": _of_each(
@@ -339,9 +306,34 @@ def _weights(rng, *sizes) -> list:
     return [(frozen(draw(0, 0.6, p)), frozen(draw(0.4, 0.5, p[1]))) for p in pairs]
 
 
-@check(forbid=NO_LIBRARY, read=RANDOM)
-def variances(variances):
-    """variances() gives Var(z) of every layer, before the activation."""
+def _check_start(start) -> None:
+    """Fail unless each layer is drawn anew, as the scheme says, from the seed given."""
+    for scheme in ("he", "lecun", "glorot"):
+        kernels = _started(start, scheme)
+        for kernel in kernels:
+            own = "rng.normal(0, initial_std(shape, scheme), shape) for each layer"
+            _check_drawn(kernel, scheme, "Draw each layer for its own shape.", own)
+    if np.allclose(kernels[1], kernels[2]):
+        raise Failure("Two layers got the same weights.", "Draw anew for each layer.")
+    if not np.array_equal(kernels[0], _started(start, "glorot")[0]):
+        raise Failure("The same seed gives other weights.", "Draw from rng: rng.normal")
+    for sizes in ((20, 5), (5, 4, 3, 2, 6)):
+        _started(start, "he", sizes)
+
+
+@check(forbid=_NO_LIBRARY, read="section 3, 'Random, but how large?'")
+def initialisation(initial_std, start, variances):
+    """initial_std() and start() follow the schemes; variances() gives each Var(z)."""
+    hints = (
+        "First n and m, then the variance of the table, then its root.",
+        "A convolution sums over height × width × inputs: n = k² c, m = k² c'.",
+    )
+    for shape in ((320, 45), (5, 3, 8, 20), (1, 2, 30, 7)):
+        for scheme in ("lecun", "glorot", "he"):
+            what = f'initial_std({shape}, "{scheme}")'
+            right = _given(_std(*fans(shape), scheme))
+            _same(initial_std, right, _STD, shape, scheme, what=what, hints=hints)
+    _check_start(start)
     hints = (
         "The formula is about one variance of all numbers in z, before the activation.",
         "z = a @ kernel + bias, then z.var(), then a = phi(z) for the next layer",
@@ -350,10 +342,10 @@ def variances(variances):
     for sizes, phi in (((7, 9, 8, 5), np.tanh), ((4, 6), np.abs), ((3, 5, 2), np.abs)):
         given = frozen(rng.normal(size=(30, sizes[0]))), _weights(rng, *sizes), phi
         what = f"variances(x, weights, np.{phi.__name__}) for sizes {sizes}"
-        _same(variances, right, VARIANCES, *given, what=what, hints=hints)
+        _same(variances, right, _VARIANCES, *given, what=what, hints=hints)
 
 
-RATES = {  # functions of the initial rate, k, and how many steps are done
+_RATES = {  # functions of the initial rate, k, and how many steps are done
     "this starts at the second step's rate.": lambda a, k, done: a * k / (k + done + 1),
     "k has no effect.": lambda a, k, done: a / (1 + done),
     "the rate stays the same.": lambda a, k, done: a + 0 * done,
@@ -387,18 +379,18 @@ def _way(schedule, steps: int = 3) -> float:
     return before - to_numpy(dense.kernel).item()
 
 
-SCHEDULES = "keras.optimizers.schedules."
+_SCHEDULES = "keras.optimizers.schedules."
 
 
 @check(
     forbid=[
         "cnnlab.ops",
-        f"{SCHEDULES}InverseTimeDecay",
-        f"{SCHEDULES}PolynomialDecay",
+        f"{_SCHEDULES}InverseTimeDecay",
+        f"{_SCHEDULES}PolynomialDecay",
     ],
     read="section 4, 'A rate that decays'",
 )
-def inverse_decay(InverseDecay):
+def schedule(InverseDecay):
     """InverseDecay gives initial * k / (k + r - 1), and Keras trains with it."""
     done = np.array([0, 5, 2, 7, 2, 1, 11])
     counting = (
@@ -407,10 +399,10 @@ def inverse_decay(InverseDecay):
     )
 
     def rates(initial, k, done):
-        schedule = InverseDecay(initial, k)
+        rate = InverseDecay(initial, k)
         steps = [keras.ops.convert_to_tensor(int(i), "int32") for i in done]
         with np.errstate(all="ignore"):
-            return [float(schedule(step)) for step in steps]
+            return [float(rate(step)) for step in steps]
 
     def right(initial, k, done):
         return initial * k / (k + done)
@@ -419,7 +411,7 @@ def inverse_decay(InverseDecay):
         if not np.isfinite(rates(0.5, k, done)[0]):
             raise Failure("The rate of the first step is not finite.", *counting)
         what = f"InverseDecay(0.5, k={k}) at Keras' steps {done.tolist()}"
-        _same(rates, right, RATES, 0.5, k, done, what=what, hints=counting)
+        _same(rates, right, _RATES, 0.5, k, done, what=what, hints=counting)
     try:
         way = _way(InverseDecay(0.5, 4))
     except Exception as error:  # which one depends on the backend
@@ -444,7 +436,7 @@ def _with_biases(weights, l1, l2):
     return _penalty(both, l1, l2)
 
 
-PENALTY = {
+_PENALTY = {
     "the biases are penalised too; leave them alone.": _with_biases,
     "this is half as much: there is no 1/2 here.": (
         lambda weights, l1, l2: _penalty(weights, l1 / 2, l2 / 2)
@@ -459,7 +451,7 @@ PENALTY = {
     ),
     "positive and negative weights cancel.": partial(_penalty, one=np.sum),
 }
-GRADIENTS = {  # of one kernel
+_GRADIENTS = {  # of one kernel
     "|W| is differentiated to its sign, not to itself.": (
         lambda w, l1, l2: l1 * np.abs(w) + 2 * l2 * w
     ),
@@ -474,7 +466,7 @@ GRADIENTS = {  # of one kernel
         lambda w, l1, l2: -l1 * np.sign(w) - 2 * l2 * w
     ),
 }
-FACTORS = ((0.1, 0.0), (0.0, 0.1), (0.1, 0.02))
+_FACTORS = ((0.1, 0.0), (0.0, 0.1), (0.1, 0.02))
 
 
 def _check_gradients(penalty_gradients, weights, l1, l2) -> None:
@@ -487,7 +479,7 @@ def _check_gradients(penalty_gradients, weights, l1, l2) -> None:
     for (kernel, bias), (got, of_bias) in zip(weights, pairs, strict=True):
         right = _given(l1 * np.sign(kernel) + 2 * l2 * kernel)
         at_once = ", both at once" if l1 and l2 else ""
-        mine = (_given(got), right, GRADIENTS, kernel, l1, l2)
+        mine = (_given(got), right, _GRADIENTS, kernel, l1, l2)
         _same(*mine, what=f"{what}{at_once}, the kernel's", hints=hints)
         if np.any(to_numpy(of_bias)):
             said = "the bias gets a gradient, but only kernels are penalised."
@@ -495,30 +487,30 @@ def _check_gradients(penalty_gradients, weights, l1, l2) -> None:
         close(of_bias, 0 * bias, f"{what}, the bias's", "np.zeros_like(bias)")
 
 
-@check(forbid=[*NO_LIBRARY, "np.linalg"], read="the beginning of section 6")
+@check(forbid=[*_NO_LIBRARY, "np.linalg"], read="the beginning of section 6")
 def penalties(penalty, penalty_gradients):
     """penalty() adds up |W| and W² of all kernels; its gradients are right."""
     hints = ("Only kernels, and of all layers.", "The sum of |W|, and that of W².")
     for sizes in ((2, 3, 2), (4, 1)):
         weights = _weights(np.random.default_rng(0), *sizes)
-        for both in FACTORS:
+        for both in _FACTORS:
             what = "penalty with l1={:g}, l2={:g}".format(*both)
-            _same(penalty, _penalty, PENALTY, weights, *both, what=what, hints=hints)
-    for both in FACTORS:
+            _same(penalty, _penalty, _PENALTY, weights, *both, what=what, hints=hints)
+    for both in _FACTORS:
         _check_gradients(penalty_gradients, weights, *both)
         _check_gradients(
             penalty_gradients, _weights(np.random.default_rng(1), 2, 3, 2), *both
         )
 
 
-AT_INFERENCE = {
+_AT_INFERENCE = {
     "scaled by 1 - rate at inference, on top of the other scaling.": (
         lambda x, rate: (1 - rate) * x
     ),
     "scaled by the rate at inference.": lambda x, rate: rate * x,
     "scaled by 1 / (1 - rate) at inference.": lambda x, rate: x / (1 - rate),
 }
-KEPT = {  # what the units that are kept are multiplied with
+_KEPT = {  # what the units that are kept are multiplied with
     "they are not scaled, so inference gets more than training.": lambda x, rate: x,
     "they are divided by the rate.": lambda x, rate: x / rate,
     "they are scaled down; too little arrives then.": lambda x, rate: x * (1 - rate),
@@ -563,7 +555,7 @@ def _check_mask(got, x, rate) -> None:
         )
 
 
-@check(forbid=NUMPY_ONLY, read="the beginning of section 7")
+@check(forbid=_NUMPY_ONLY, read="the beginning of section 7")
 def dropout(dropout):
     """dropout() drops and scales up in training, and does nothing at inference."""
     x, rng = frozen(np.linspace(1, 2, 7200).reshape(80, 90)), np.random.default_rng(1)
@@ -573,13 +565,13 @@ def dropout(dropout):
         got = dropout(some, rate, False, rng)
         if np.any(to_numpy(got) == 0):
             raise Failure("Units are dropped at inference too.", "Drop if training.")
-        mine = (_given(got), lambda x, rate: x, AT_INFERENCE, some, rate)
+        mine = (_given(got), lambda x, rate: x, _AT_INFERENCE, some, rate)
         _same(*mine, what=f"dropout(x, {rate}, training=False)", hints=[nothing])
     for rate in (0.2, 0.7):
         got = _dropped(dropout, x, rate)
         _check_mask(got, x, rate)
         on = got != 0
-        mine = (_given(got[on]), lambda x, rate: x / (1 - rate), KEPT, x[on], rate)
+        mine = (_given(got[on]), lambda x, rate: x / (1 - rate), _KEPT, x[on], rate)
         mean = "On average, the sum over the units must stay what it is: 1 / (1 - p)"
         _same(*mine, what=f"units that are kept, rate {rate}", hints=[mean])
     _dropped(dropout, maps, 0.2)
@@ -608,7 +600,7 @@ def _bare(v):
     return np.sqrt(v - 1e-3)
 
 
-NORMALISED = {  # functions of x, gamma, beta and the moving averages
+_NORMALISED = {  # functions of x, gamma, beta and the moving averages
     "the statistics are over the batch only, not over height and width.": _of_batch(
         axes=0
     ),
@@ -629,12 +621,12 @@ NORMALISED = {  # functions of x, gamma, beta and the moving averages
     "epsilon is missing.": _of_batch(root=_bare),
     "epsilon stands under the root.": _of_batch(root=lambda v: _bare(v) + 1e-3),
 }
-BN_AT_INFERENCE = {
+_BN_AT_INFERENCE = {
     "the statistics of the batch are still used.": _of_batch(),
     "gamma and beta are missing.": lambda x, g, b, *moving: _normal(x, 1, 0, *moving),
     "nothing is done.": lambda x, *_: x,
 }
-MOVED = {  # functions of the old one, the batch's, the other right one, the momentum
+_MOVED = {  # functions of the old one, the batch's, the other right one, the momentum
     "it did not move.": lambda old, new, other, m: old,
     "it moved the wrong way round.": lambda old, new, other, m: (1 - m) * old + m * new,
     "it is that of the last batch alone.": lambda old, new, other, m: new,
@@ -658,7 +650,7 @@ def _check_moved(received, x, moving, m) -> None:
     batch = x.mean(axis=axes), x.var(axis=axes)
     right = [m * old + (1 - m) * new for old, new in zip(moving, batch, strict=True)]
     about = (1 - m) * ((x - right[0]) ** 2).mean(axis=axes)
-    wrong = MOVED | {
+    wrong = _MOVED | {
         "take the variance about the batch's mean.": lambda old, *_: m * old + about
     }
     hint = "momentum * moving + (1 - momentum) * of the batch"
@@ -668,7 +660,7 @@ def _check_moved(received, x, moving, m) -> None:
         _same(*mine, what=f"the moving {name}", hints=[hint])
 
 
-COUNTS = {
+_COUNTS = {
     "the moving averages are kept too.": lambda c: (2 * c, 2 * c),
     "No gradient flows to the moving averages.": lambda c: (4 * c, 4 * c),
     "Each channel has its own.": lambda c: (4, 2),
@@ -687,18 +679,18 @@ def _check_normalised(batch_norm, x, parts, momentum) -> None:
     maps, size = x.ndim == 4, f"x {x.shape}"
     y, *moved = _three(batch_norm(x, *parts, True, momentum), "training=True")
     right = _given(ops.batch_normalization(x, *parts[:2]))
-    mine = (_given(y), right, NORMALISED if maps else {}, x, *parts)
+    mine = (_given(y), right, _NORMALISED if maps else {}, x, *parts)
     _same(*mine, what=f"batch_norm in training, {size}", hints=[scale, *axes])
     _check_moved(moved, x, parts[2:], momentum)
     use = "x is normalised with the moving averages: no image depends on its company."
     y, *moved = _three(batch_norm(x, *parts, False, momentum), "training=False")
-    mine = (_given(y), _normal, BN_AT_INFERENCE if maps else {}, x, *parts)
+    mine = (_given(y), _normal, _BN_AT_INFERENCE if maps else {}, x, *parts)
     _same(*mine, what=f"batch_norm at inference, {size}", hints=[use, scale])
     for name, new, old in zip(("mean", "variance"), moved, parts[2:], strict=True):
         close(new, old, f"the moving {name} afterwards", "Only training moves it.")
 
 
-@check(forbid=NUMPY_ONLY, read="the beginning of section 8")
+@check(forbid=_NUMPY_ONLY, read="the beginning of section 8")
 def batch_norm(batch_norm, batch_norm_params):
     """batch_norm() normalises each channel; batch_norm_params() counts its numbers."""
     rng = np.random.default_rng(0)
@@ -715,7 +707,7 @@ def batch_norm(batch_norm, batch_norm_params):
         "For each channel there are gamma, beta, moving mean, moving variance.",
     )
     for c in (7, 30):
-        mine = (batch_norm_params, lambda c: (4 * c, 2 * c), COUNTS, c)
+        mine = (batch_norm_params, lambda c: (4 * c, 2 * c), _COUNTS, c)
         _same(*mine, what=f"batch_norm_params({c})", hints=hints)
 
 
@@ -739,16 +731,16 @@ def _table(rate=0.3, l2=0.001, *, block="norm relu drop", end="", hidden=(), out
     return keras.Sequential(parts + [make[step]() for step in end.split()])
 
 
-BIAS = {"use_bias": True}
-WRONG = {
+_BIAS = {"use_bias": True}
+_WRONG = {
     "with the norm after the ReLU, not before": partial(_table, block="relu norm drop"),
     "whose hidden layers have no activation": partial(_table, block="norm drop"),
     "with ReLU twice": partial(_table, block="relu norm relu drop"),
     "with leaky ReLU": partial(_table, block="norm leaky drop"),
-    "whose layers before the norm still have biases": partial(_table, hidden=BIAS),
+    "whose layers before the norm still have biases": partial(_table, hidden=_BIAS),
     "with no batch normalisation": partial(_table, block="relu drop"),
     "with no batch normalisation, where the layers have biases": partial(
-        _table, block="relu drop", hidden=BIAS
+        _table, block="relu drop", hidden=_BIAS
     ),
     "with a norm at its end; nothing follows the softmax": partial(_table, end="norm"),
     "without the output's bias": partial(_table, output={"use_bias": False}),
@@ -756,7 +748,7 @@ WRONG = {
         _table, block="bare relu drop"
     ),
 }
-DROPPING = {
+_DROPPING = {
     "Nothing is dropped at all.": lambda rate: _table(0),
     "The rate is the share that is dropped, not the share that is kept.": (
         lambda rate: _table(1 - rate)
@@ -786,15 +778,15 @@ def _with_l2(**where):
     return penalty
 
 
-ACTIVITY = {"kernel_regularizer": None, "activity_regularizer": True}
-PENALISED = {  # functions of l2
+_ACTIVITY = {"kernel_regularizer": None, "activity_regularizer": True}
+_PENALISED = {  # functions of l2
     "Nothing is penalised.": lambda l2: 0.0,
     "the bias is penalised too.": _with_l2(output={"bias_regularizer": True}),
     "it is half of what it should be.": lambda l2: _l2_of(_table(l2=l2 / 2)),
     "the output's kernel is left out.": _with_l2(output={"kernel_regularizer": None}),
     "it is 0.001's. Use the argument l2.": lambda l2: _l2_of(_table()),
     "it is 0.01's, Keras' default.": lambda l2: _l2_of(_table(l2=0.01)),
-    "of the kernel, not of the outputs.": _with_l2(hidden=ACTIVITY, output=ACTIVITY),
+    "of the kernel, not of the outputs.": _with_l2(hidden=_ACTIVITY, output=_ACTIVITY),
 }
 
 
@@ -817,7 +809,7 @@ def _check_training(regularised, model) -> None:
         received, right = size(own), size(_table(rate))
         if abs(received / right - 1) > 0.15:
             near = partial(np.isclose, received, rtol=0.15, atol=0.02 * right)
-            said = [m for m, wrong in DROPPING.items() if near(size(wrong(rate)))]
+            said = [m for m, wrong in _DROPPING.items() if near(size(wrong(rate)))]
             said.append("Are there two dropouts?")
             raise Failure(
                 f"With rate={rate}, the outputs vary {received / right:.2f} times as "
@@ -837,13 +829,12 @@ def _check_repeats(model) -> None:
             )
 
 
-@check(forbid=["cnnlab"], read="the table at the beginning of section 9")
-def regularised(regularised):
-    """regularised() is the network of the table: layers, first weights, penalty."""
+def _check_network(regularised) -> None:
+    """Fail unless it builds the network of the table, from first weights to penalty."""
     model = regularised()
     _check_repeats(model)
     rows = "Go through the table: dense, batch normalisation, ReLU, dropout."
-    same_network(regularised, _table, WRONG, rows)
+    same_network(regularised, _table, _WRONG, rows)
     _check_training(regularised, model)
     first = {tuple(w.shape): to_numpy(w) for w in model.weights}
     for shape in ((196, 64), (64, 64)):
@@ -854,7 +845,7 @@ def regularised(regularised):
     for l2, own in ((0.001, model), (0.02, regularised(l2=0.02))):
         only = "Three kernels are penalised, not the bias, gamma and beta."
         hints = (only, "kernel_regularizer=keras.regularizers.L2(l2)")
-        mine = (_given(_l2_of(own)), lambda l2: _l2_of(_table(l2=l2)), PENALISED, l2)
+        mine = (_given(_l2_of(own)), lambda l2: _l2_of(_table(l2=l2)), _PENALISED, l2)
         _same(*mine, what=f"the penalty of regularised(l2={l2})", hints=hints)
 
 
@@ -862,7 +853,7 @@ def _right(model, x, y):
     return to_numpy(model(x, training=False)).argmax(axis=1) == y
 
 
-ACCURACY = {
+_ACCURACY = {
     "This is the share of errors.": lambda *given: 1 - np.mean(_right(*given)),
     "these are percent; a share is 0 to 1.": lambda *given: (
         100 * np.mean(_right(*given))
@@ -874,9 +865,8 @@ ACCURACY = {
 }
 
 
-@check(forbid=["cnnlab"], read="section 8, on training and inference")
-def accuracy(accuracy):
-    """accuracy() is the share of right answers, in inference mode."""
+def _check_accuracy(accuracy) -> None:
+    """Fail unless it is the share of right answers, in inference mode."""
     steps = [layers.BatchNormalization(), layers.Dropout(0.8), layers.Softmax()]
     model = keras.Sequential([keras.Input((4,)), *steps])
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -885,18 +875,23 @@ def accuracy(accuracy):
     y = np.tile([0, 1, 2, 0, 0, 1, 3, 3], 25)
     before = [to_numpy(w).copy() for w in model.weights]
     received = [float(accuracy(model, x, y)) for _ in range(2)]
-    line = "model(x, training=False), or model.predict(x)"
     after = [to_numpy(w) for w in model.weights]
-    if received[0] != received[1]:
+    if received[0] != received[1] or not all(map(np.array_equal, before, after)):
         raise Failure(
-            f"A network with dropout gets {received[0]:.3f}, then {received[1]:.3f}.",
+            "Asked twice, accuracy() gives two answers, or it changes the network: a "
+            "call that trains, or one in training mode.",
             "In training mode units are dropped, and batch statistics are used.",
-            line,
+            "model(x, training=False), or model.predict(x)",
         )
-    if not all(map(np.array_equal, before, after)):
-        raise Failure("accuracy() changes the network: a call that trains.", line)
     for rows in (slice(None), slice(3, 10)):
-        mine = (accuracy, lambda *given: np.mean(_right(*given)), ACCURACY, model)
+        mine = (accuracy, lambda *given: np.mean(_right(*given)), _ACCURACY, model)
         hints = ("The class of the largest probability, in each row.", "argmax(axis=1)")
         what = f"accuracy of {len(y[rows])} rows"
         _same(*mine, x[rows], y[rows], what=what, hints=hints)
+
+
+@check(forbid=["cnnlab"], read="the table at the beginning of section 9")
+def network(regularised, accuracy):
+    """regularised() is the network of the table; accuracy() measures at inference."""
+    _check_network(regularised)
+    _check_accuracy(accuracy)

@@ -31,6 +31,7 @@ from cnnlab.teaching.names import forbidden_names, matching
 _GREEN, _RED, _BLUE, _BOLD, _END = (f"\x1b[{n}m" for n in (32, 31, 34, 1, 0))
 _NUMBER = re.compile(r"\d[\d.,]*")
 _READ_ONLY = "read-only"  # in what NumPy says of writing to a frozen array
+_ONE_TRUTH = "truth value of an array"  # ... and of `if array:`
 _met: Counter[tuple] = Counter()  # how often each mistake was met: hints climb
 
 
@@ -160,6 +161,12 @@ def _as_failure(error: Exception, function: Callable) -> Failure:
             f"Your code changes what it was given, {where}.",
             "Whoever called your function goes on using its arrays: make a new one.",
             "x = x + 1 makes a new array; x += 1 and x[0] = 1 write into the old one.",
+        )
+    if isinstance(error, ValueError) and _ONE_TRUTH in str(error):
+        return Failure(
+            f"Your code asks a whole array for one yes or no, {where}.",
+            "`if`, `and`, `or` and `not` need one truth value; an array has many.",
+            "np.where(condition, a, b) chooses element by element; & and | combine.",
         )
     return Failure(
         f"Your code raised an error {where}:\n{said}",

@@ -267,7 +267,7 @@ MISTAKES = [
     ("step_not_r", "schedule", RATE, "return self.initial * self.k / (self.k + step - 1)", "not finite"),
     ("python_float", "schedule", RATE, "return self.initial * self.k / (self.k + float(step))", "a graph's tensor is no float"),
     ("numpy", "schedule", RATE, "return np.float32(self.initial * self.k) / (self.k + np.array(step))", "no array"),
-    ("own_counter", "schedule", RATE, 'self.r = getattr(self, "r", 0) + 1\n        return self.initial * self.k / (self.k + self.r - 1)', "the step is an argument"),
+    ("own_counter", "schedule", {RATE: "self.r += 1\n        return self.initial * self.k / (self.k + self.r - 1)", "initial, self.k = initial, k": "initial, self.k, self.r = initial, k, 0"}, None, "the step is an argument"),
     ("state_changed", "schedule", RATE, "self.initial = self.initial * self.k / (self.k + step)\n        return self.initial", "overwritten"),
     ("division_by_zero", "schedule", RATE, "return self.initial * self.k / step", "not finite"),
     ("one_late", "schedule", RATE, "return self.initial * self.k / (self.k + step + 1)", "second step's rate"),
