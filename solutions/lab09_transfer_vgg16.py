@@ -395,7 +395,7 @@ plots.show(plots.samples(images, captions, columns=5, title=title))
 
 # %% [markdown]
 # For shapes we got 20 % by pixels, no more than guessing, and 90 % by features: no head
-# yet, and nearly solved.
+# yet, and nearly solved. (For photos of flowers 32 and 26 %: section 8 says why.)
 #
 # ## 5. Heads
 #
@@ -873,7 +873,7 @@ print("You predicted:", images_from_scratch or "nothing yet")
 # | shapes: linear head on our narrow VGG16 | 93-95 % | 95-96 % | 96-97 % |
 # | shapes: from scratch, 6, 4 and 3 epochs | 20 % | 20-21 % | 22-24 % |
 # | flower photos: linear head on our narrow VGG16 | 31 % | 32 % | 36 % |
-# | flower photos: from scratch, 6, 4 and 3 epochs | 22 % | 28 % | 51 % |
+# | flower photos: from scratch, 6, 4 and 3 epochs | 20-22 % | 27-28 % | 44-51 % |
 #
 # Features serve tasks that are like those they were learned for. A base that has seen
 # flat shapes helps with 20 photos of flowers, and loses to scratch with 500. (Choose
