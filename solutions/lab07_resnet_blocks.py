@@ -217,14 +217,11 @@ from cnnlab.teaching.blocks import block_behaviour
 
 rng = np.random.default_rng(seed)
 more = [int(n) for n in rng.integers(1, 5, 2)]
-np.concatenate(
-    [
-        block_behaviour(shortcut_a, (7, 9, 3), 3 + extra, strides, seed)[
-            "outputs"
-        ].ravel()
-        for extra, strides in zip(more, (2, 3), strict=True)
-    ]
-)
+does = [
+    block_behaviour(shortcut_a, (7, 9, 3), 3 + extra, strides, seed)
+    for extra, strides in zip(more, (2, 3), strict=True)
+]
+np.concatenate([each["outputs"].ravel() for each in does])
 
 # %% probe="shortcuts"
 from cnnlab.teaching.blocks import block_behaviour
@@ -456,8 +453,7 @@ plain = partial(blocks.basic, shortcut=None)
 ]
 
 # %% [markdown]
-# The published size, and yours: He et al. say 0.27 million parameters for 20 layers,
-# and 0.85 million for 56. (`count_params` also counts the moving averages.)
+# The published size, and yours: He et al. say 0.27 million parameters for 20 layers.
 
 # %% tags=["nbval-check-output", "not-graded"]
 kinds = {
@@ -695,9 +691,9 @@ norms = {}
 for name, block in (("plain", plain_block), ("residual", residual_block)):
     for batch_norm in (False, True):
         train.seed(2)
-        block = partial(block, batch_norm=batch_norm)
+        kind = partial(block, batch_norm=batch_norm)
         shape = x_train.shape[1:]
-        fresh = network(block, DEPTHS[-1], FILTERS, shape, batch_norm=batch_norm)
+        fresh = network(kind, DEPTHS[-1], FILTERS, shape, batch_norm=batch_norm)
         label = f"{name}, {'with' if batch_norm else 'no'} BN"
         norms[label] = gradient_norms(fresh, x_train[:64], y_train[:64])
 
@@ -709,6 +705,7 @@ ax = plots.lines(
     title=f"{cifar.name}, {DEPTHS[-1]} layers before training",
     log="y",
 )
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), edgecolor="none")
 plots.show(ax)
 print(f"You predicted: smaller {smaller_first or 'nothing yet'},", end=" ")
 print(f"alike {all_alike or 'nothing yet'}")
@@ -793,8 +790,8 @@ shorter = [without(chain, chain.layers[k]) for k in (3, 2, 4)]
 np.stack([to_numpy(each(x, training=False)) for each in (*shorter, chain)])
 
 # %% [markdown]
-# Both networks of 20 layers train on until they know most of their images, and then
-# lose one block each time, the others staying as they are.
+# Both networks of 20 layers train on until they know most of their images, and then lose
+# one block each time.
 #
 # **Predict first.** Which accuracy will be left to the plain network, without one of its
 # blocks? And to the residual one?
@@ -831,8 +828,7 @@ ax = plots.points(
     xlabel="block that is removed, from the images to the output",
     ylabel="accuracy, training images",
     title=f"{cifar.name}: one block removed from a trained network",
-    levels={f"{name}, whole": value for name, value in whole.items()}
-    | {"guessing": 0.1},
+    levels={"guessing": 0.1} | {f"{name}, whole": whole[name] for name in whole},
 )
 ax.set_ylim(0, 1.05)
 plots.show(ax)
