@@ -49,12 +49,12 @@ train.start()
 
 # %%
 KINDS = ("digits", "text", "xray", "flowers", "satellite", "traffic_signs")
-TRANSFORMS = {  # images in, images out; the strongest example of each
+TRANSFORMS = {  # images in, images out; shift is by up to a tenth of the side
     "horizontal_flip": lambda x: x[:, :, ::-1],  # left becomes right
     "vertical_flip": lambda x: x[:, ::-1],  # up becomes down
-    "small_turn": layers.RandomRotation((5 / 360, 5 / 360)),  # up to 5°, either way
+    "small_turn": layers.RandomRotation((5 / 360, 5 / 360)),  # up to 5° either way
     "any_turn": lambda x: x[:, ::-1, ::-1],  # by any angle
-    "shift": layers.RandomTranslation((0.1, 0.1), (0.1, 0.1)),  # up to a tenth
+    "shift": layers.RandomTranslation((0.1, 0.1), (0.1, 0.1), fill_mode="nearest"),
     "brightness": lambda x: np.clip(x - 0.2, 0, 1),  # brighter or darker
     "hue": lambda x: x[..., [2, 0, 1]],  # other colours
 }
@@ -275,8 +275,8 @@ for name, leaky in (("split, then copied", False), ("copied, then split", True))
 
 # %% [markdown]
 # Expect, as a mean over ten draws, 0.88 to 0.91 in validation and 0.87 to 0.88 on others
-# after the right order; after the wrong one 0.97 in validation and 0.89 to 0.90 on
-# others: it claims less than a third of the errors that it makes.
+# in the right order; in the wrong one 0.97 to 0.98, and 0.89 to 0.90 on others: it claims
+# less than a third of the errors that it makes.
 #
 # ## 4. On the fly
 #
@@ -410,7 +410,8 @@ for name, runs in answers.items():
 shown = ("as they are", "strength 1", "mirrored", "any angle")
 axes = plots.panels(2, size=(11, 3.4), title="Digits, 100 to learn from")
 plots.lines(
-    *(STRENGTHS, {"so strong": [accuracy[f"strength {s:g}"] for s in STRENGTHS]}),
+    STRENGTHS,
+    {"turned and shifted": list(accuracy.values())[: len(STRENGTHS)]},
     xlabel="strength (1: 15°, 10 % shift)",
     ylabel="test accuracy",
     levels={name: accuracy[name].mean() for name in shown if "strength" not in name},
@@ -512,10 +513,8 @@ for (way, count), (accuracy, loss) in reached.items():
 count = SIZES[len(SIZES) // 2]
 axes = plots.curves(
     {way: histories[way, count] for way in ("as they are", "augmented")},
-    title=f"{source.name}, {count} images, with and without augmentation",
+    title=f"{source.name}, {count} images; an epoch is {STEPS_6 // PARTS} steps",
 )
-for ax in axes:
-    ax.set_xlabel(f"{STEPS_6 // PARTS} steps")
 plots.show(axes)
 
 # %% [markdown]
@@ -526,13 +525,14 @@ plots.show(axes)
 # |---|---|---|---|
 # | shapes, the stand-in | 100 | 0.26 to 0.34 (5.1 to 6.7) | 0.58 to 0.63 (0.9 to 1.3) |
 # | | 500 | 0.47 to 0.51 (3.2 to 3.6) | 0.70 to 0.76 (0.5 to 0.7) |
-# | | 2,000 | 0.64 to 0.74 (0.8 to 1.0) | 0.67 to 0.73 (0.5 to 0.6) |
-# | CIFAR-10, means | 100 | 0.54 (3.0) | 0.58 (2.7) |
-# | | 500 | 0.67 (1.9) | 0.70 (1.1) |
-# | | 2,000 | 0.73 (0.97) | 0.73 (0.73) |
+# | | 2,000 | 0.64 to 0.74 (0.8 to 1.0) | 0.67 to 0.75 (0.5 to 0.6) |
+# | CIFAR-10, four classes | 100 | 0.52 to 0.55 (2.9 to 3.2) | 0.59 (2.6 to 3.0) |
+# | | 500 | 0.65 to 0.69 (1.7 to 2.0) | 0.69 to 0.71 (1.0 to 1.2) |
+# | | 2,000 | 0.73 (0.9 to 1.0) | 0.71 to 0.76 (0.7) |
 #
 # The fewer images there are, the more it brings. At 2,000 the accuracy hardly changes in
-# so few steps, but the network is much less sure of its errors.
+# so few steps, but the network is much less sure of its errors. Training accuracy with
+# augmentation lay above that on new images, but in two runs of three with 2,000 shapes.
 
 # %% [markdown] question="above_and_below" title="Above and below" points=1
 # With augmentation the training accuracy that Keras reports may lie *below* the accuracy
@@ -678,18 +678,19 @@ for (way, count), (accuracy, loss) in reached.items():
         print(f"{count} images, {way:11} accuracy {accuracy:.3f}, loss {loss:.3f}")
 
 # %% [markdown]
-# What to expect with 500 images and no other augmentation (shapes over three seeds):
+# What to expect at the `cpu` budget with 500 images, over three seeds:
 #
 # | | as they are | mixup | cutmix | augmented |
 # |---|---|---|---|---|
-# | shapes, accuracy | 0.47 to 0.51 | 0.48 to 0.51 | 0.40 to 0.43 | 0.70 to 0.76 |
-# | shapes, loss | 3.2 to 3.6 | 1.3 to 1.5 | 1.3 to 1.4 | 0.5 to 0.7 |
-# | CIFAR-10 | 0.67, loss 2.0 | 0.64, 1.0 | 0.65, 0.8 | 0.70, 1.2 |
+# | shapes, accuracy | 0.47 to 0.51 | 0.48 to 0.52 | 0.40 to 0.51 | 0.70 to 0.76 |
+# | shapes, loss | 3.2 to 3.6 | 1.3 to 1.5 | 1.1 to 1.4 | 0.5 to 0.7 |
+# | CIFAR-10, accuracy | 0.65 to 0.69 | 0.61 to 0.66 | 0.63 to 0.67 | 0.69 to 0.71 |
+# | CIFAR-10, loss | 1.7 to 2.0 | 0.9 to 1.1 | 0.8 to 0.9 | 1.0 to 1.2 |
 #
-# Both make the network less sure where it is wrong: the loss falls by half or more. The
-# accuracy hardly gains in so short a training; the paper's network trained on CIFAR-10
-# for 200 epochs, and went from 5.6 % to 4.2 % errors with mixup. Mixing, too, assumes
-# something: half a cat is still half a cat, while a ring that is cut is a ring no more.
+# Both make the network less sure where it is wrong: the loss falls to about a half. The
+# accuracy gains little or nothing in so short a training; the paper took 200 epochs, and
+# went from 5.6 % to 4.2 % errors on CIFAR-10 with mixup. Mixing, too, assumes something:
+# half a cat is still half a cat, while a ring that is cut is a ring no more.
 #
 # ## 8. Augmentation when testing
 #
@@ -762,7 +763,7 @@ for k in train.budget(smoke=(1, 2), cpu=(1, 2, 10), gpu=(1, 2, 10)):
 # | digits, shifted | 0.92 to 0.95, 0.17 to 0.34 | 5: 0.92 to 0.95, 0.15 to 0.31 |
 # | digits, mirrored | the same | 2: 0.87 to 0.88, 0.61 to 0.71 |
 # | shapes | 0.70 to 0.76, 0.49 to 0.66 | 10: 0.71 to 0.78, 0.46 to 0.63 |
-# | CIFAR-10 | 0.70, 1.16 | 2: 0.70, 1.05; 6: 0.71, 1.02 |
+# | CIFAR-10 | 0.69 to 0.71, 1.04 to 1.17 | 6: 0.69 to 0.71, 0.91 to 1.04 |
 #
 # Safe views lower the cross-entropy everywhere, and the accuracy rises a little or not
 # at all; $K$ views cost $K$ predictions. The wrong view spoils a good network.
@@ -885,7 +886,6 @@ plots.show(plots.samples(np.concatenate([word, *moved]).clip(0, 1), names, title
 #
 # - **Flowers.** `data.load("flower_photos", size=64)`: which transformations help there?
 # - **Masks.** For segmentation the mask must move with the image: `augment.with_masks`.
-# - **Without thinking.** `layers.RandAugment` draws from a list. What of it is wrong here?
 # - **Soft labels.** Is it the images or the labels that help in mixup? Train with
 #   `keras.losses.CategoricalCrossentropy(label_smoothing=0.1)`, without mixing.
 #

@@ -23,19 +23,9 @@ def network():
     return model
 
 
-def restart(model):
-    """New first weights, and an optimiser that remembers nothing."""
-    model.set_weights(network().get_weights())
-    model.optimizer.build(model.trainable_variables)
-    for variable in model.optimizer.variables:
-        if "learning_rate" not in variable.path:
-            variable.assign(np.zeros(variable.shape))
-
-
 def accuracy(model, digits, transform, seed):
     """Test accuracy after each of 100 digits was seen 120 times, each time changed."""
-    train.seed(seed)
-    restart(model)
+    train.restart(model, seed)
     x, y = digits.x_train.astype("float32") / 255, digits.y_train
     _, (x, y) = data.split(x, y, validation=COUNT, seed=seed)
     order = np.random.default_rng(seed).permuted(
