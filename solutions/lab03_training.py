@@ -361,10 +361,11 @@ shapes = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
 starts = {name: start(WIDTHS, name, rng) for name in ("lecun", "he")}
 for std in (0.01, 0.05, 1):
     starts[f"all {std}"] = [(rng.normal(0, std, s), np.zeros(s[1])) for s in shapes]
-titles = [f"{f}: the {way}" for way in ("signal", "gradient") for f in ("tanh", "ReLU")]
+both = ("tanh", "ReLU")
+titles = [f"{mnist.name}, {f}: {way}" for way in ("signal", "gradient") for f in both]
 axes = plots.panels((2, 2), titles=titles, size=(11, 5.6), sharex=True, sharey="row")
 few, look = (x_train[:100], y_train[:100]), {"xlabel": "layer", "log": "y"}
-for (ahead, back), name in zip(axes.T, ("tanh", "ReLU"), strict=True):
+for (ahead, back), name in zip(axes.T, both, strict=True):
     signal, slope = {}, {}
     for key, weights in starts.items():
         signal[key] = variances(few[0], weights, family[name][0])[:10]
@@ -888,8 +889,7 @@ print("You predicted:", cured or "nothing yet")
 #
 # - Deck 003: the range of tanh is $(-1, 1)$, not $[0, 1]$; fan-in is the number of input
 #   *channels* in dense layers only; `K.random_normal` has a standard deviation of 1 and
-#   is gone from Keras 3. The slope of leaky ReLU is 0.01 there, 0.1 in deck 000, 0.3 in
-#   Keras.
+#   is gone from Keras 3. The slope of leaky ReLU: 0.01; deck 000 has 0.1, Keras 0.3.
 # - Deck 004: equal weights give the same function for all *units of a layer*, not "at
 #   every layer". `np.random.randn((2,2)) * 0.01` raises a TypeError, and is too small.
 # - Deck 001 drops weights in its last line on dropout: that is DropConnect. Deck 000
