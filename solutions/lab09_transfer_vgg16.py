@@ -859,7 +859,7 @@ results = {
 
 # %% tags=["not-graded"]
 look = {"xlabel": "training images per class", "ylabel": "test accuracy"}
-look["title"] = f"A linear head on features, or from scratch: {NAME}"
+look["title"] = f"Linear head or from scratch: {NAME}"
 ax = plots.lines(PER_CLASS, results, log="x", levels={"guessing": 0.2}, **look)
 ax.set_ylim(0, 1)
 plots.show(ax)
