@@ -9,6 +9,7 @@ A variant must also pass the visible checks of its exercise.
 
 import importlib.util
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -163,11 +164,13 @@ def grader(request, tmp_path_factory):
 def here(tmp_path_factory):
     """Processes that are this one, and the references that they have made."""
     before, folder = dict(os.environ), os.getcwd()
+    main = sys.modules["__main__"]  # IPython's shell puts its own in this place
     processes = InProcess(str(tmp_path_factory.mktemp("home")))
     yield (
         processes,
         cache(lambda name: make_reference(_solved(name), processes, seed=1)),
     )
+    sys.modules["__main__"] = main
     os.environ.clear()
     os.environ.update(before)
     os.chdir(folder)

@@ -384,7 +384,8 @@ def _augments_anew(batches) -> None:
             "that it is training.",
             "augment_layer(images, training=True)",
         )
-    if len(np.unique(first.round(5))) < 25:
+    # one draw a batch gives 3 shades; batches mapped at once may share their draws
+    if len(np.unique(first.round(5))) < 8:
         raise Failure("All images of a batch are changed alike: one draw for each.")
     if np.abs(first - again).max() < 1e-6:
         raise Failure(

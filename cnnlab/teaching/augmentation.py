@@ -225,7 +225,8 @@ def epochs_of(batches, seed: int) -> list[bool]:
     shuffled = not in_order_of_file(plain.order[0])
     shuffled &= plain.composed[0] != plain.composed[1]
     fresh = np.abs(shaded.shades[0] - shaded.shades[1]).max() > 1e-6
-    own_draws = len(np.unique(shaded.shades[0].round(5))) > count / 2
+    # one draw a batch gives count / 8; batches mapped at once may share their draws
+    own_draws = len(np.unique(shaded.shades[0].round(5))) > count / 4
     once = shaded.loaded == count
     return [bool(right and s) for s in (shuffled, fresh and own_draws, fresh and once)]
 
