@@ -152,7 +152,7 @@ _SHARED = {
 }
 BRANCH_SLIPS = {
     **replacing("branch", _BRANCHES, _ORDER),
-    **replacing("branch", _STRIDES, "The first convolution has it, and nothing else."),
+    **replacing("branch", _STRIDES, "Only the first convolution makes maps smaller."),
     **replacing(
         "branch", _SHARED, "Two convolutions learn two things: make new layers."
     ),
@@ -313,13 +313,15 @@ def plain_block(plain_block):
 @check(forbid=WHOLE, read="section 3, what A does,")
 def shortcut_a(shortcut_a):
     """shortcut_a() drops pixels and adds zeros, without parameters."""
-    _each_size(shortcut_a, subsample, A_SLIPS)
+    hint = "It keeps pixels and adds channels of zeros; there is nothing to learn."
+    _each_size(shortcut_a, subsample, A_SLIPS, hint)
 
 
 @check(forbid=WHOLE, read="section 3, what B does,")
 def shortcut_b(shortcut_b):
     """shortcut_b() is a 1×1 convolution with a stride, then batch normalisation."""
-    _each_size(shortcut_b, project, B_SLIPS)
+    hint = "One convolution, whose kernel is 1×1 and has the stride, and one BN."
+    _each_size(shortcut_b, project, B_SLIPS, hint)
 
 
 @check(forbid=WHOLE, read="section 4, the formula of the residual block,")
@@ -344,12 +346,12 @@ def _each_way(block, right, tables: tuple, hint: str) -> None:
             stackable(name, block, sizes)
 
 
-def _each_size(shortcut, right, table: dict) -> None:
+def _each_size(shortcut, right, table: dict, hint: str) -> None:
     for sizes in (((6, 8, 4), 8, 2), ((5, 6, 3), 4, 1)):
         _, filters, strides = sizes
+        where = f"Every {strides}-th pixel of rows and columns, and {filters} maps."
         what = f"{shortcut.__name__}(x, {filters}, {strides})"
-        hint = f"Every {strides}-th pixel of each row and column, and {filters} maps."
-        same_block(what, shortcut, right, sizes, slips(right, table), hint)
+        same_block(what, shortcut, right, sizes, slips(right, table), hint, where)
 
 
 # --- what it costs --------------------------------------------------------------------
