@@ -37,8 +37,14 @@ def test_answers_of_the_wrong_kind_are_told_so():
         check.activations(nothing, elu)
     with pytest.raises(Failure, match="expected shape"):
         check.activations(number, elu)
+
+
+def test_a_network_that_is_none_is_told_so():
+    def nothing(rate=0.3, l2=0.001):
+        return None
+
     with pytest.raises(Failure, match="must return a keras.Model"):
-        check.network(lambda rate=0.3, l2=0.001: None, None)
+        check.network(nothing, None)
 
 
 def test_an_unfinished_answer_is_no_mistake():
