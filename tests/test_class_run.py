@@ -91,6 +91,21 @@ def test_what_a_mark_or_an_earlier_run_made_is_written_again(
     assert "1.5" in (out / "feedback" / "cleo.html").read_text()
 
 
+def test_as_many_rows_as_were_handed_in(handed_in, tmp_path):
+    right = (handed_in / "ada.ipynb").read_bytes()
+    names = ["Zo\xeb\u00a0A", r"Zo\xeb\xa0A", "zo\xeb a", "=a", "'=a", "Ada", r"a\b"]
+    names += ["Eve_7_assignsubmission_file", "Ann_7_assignsubmission_file"]
+    for name in names:
+        (handed_in / name).mkdir()
+        (handed_in / name / "lab.ipynb").write_bytes(right)
+    out = tmp_path / "out"
+    for _ in range(2):  # the second time from the journal
+        results = grade(handed_in, out)
+        assert len({r.student for r in results}) == len(results) == 2 + len(names)
+        assert len(totals(out)) == len(results)
+        assert len(list((out / "feedback").iterdir())) == len(results)
+
+
 def totals(out):
     """Points, what waits, and what is stale, of each student in `grades.csv`."""
     with open(out / "grades.csv", encoding="utf-8-sig") as file:

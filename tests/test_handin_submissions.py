@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -203,8 +204,9 @@ def test_a_folder_of_notebooks_zips_and_folders(tmp_path):
     said = found(tmp_path)
     right = ["ann", "bob", "dan", "eve", "J. Smith", "J. Doe", "team_1"]
     assert [s for s, text in said.items() if text == "x = 1"] == sorted(right)
-    assert "no notebook in cem.zip" in said["cem"]
-    assert said["gus"] == said["ida"] == "Unreadable: no notebook was handed in"
+    assert "lab01.ipynb.txt: not JSON" in said["cem"]
+    assert "report.pdf: a PDF, not a notebook" in said["gus"]
+    assert said["ida"] == "Unreadable: an empty folder: no notebook was handed in"
     assert "hal.txt: not JSON" in said["hal"]
 
 
@@ -212,11 +214,14 @@ MOODLE = {
     "Ann Lee_11_assignsubmission_file_/lab01.ipynb": TEXT,
     "Ann Lee_22_assignsubmission_file_/renamed (1).ipynb": TEXT,
     "Müller-Ñ, Jo_33_assignsubmission_file_/sub/lab.zip": pack({"a.ipynb": TEXT}),
-    "Flat File_44_assignsubmission_file_lab01.ipynb": TEXT,
     "No File_55_assignsubmission_onlinetext_/onlinetext.html": "<p>hello",
     "Two Kinds_66_assignsubmission_onlinetext_/onlinetext.html": "<p>hello",
     "Two Kinds_66_assignsubmission_file_/lab.ipynb": TEXT,
 }
+MOODLE_FLAT = [
+    "Flat File_44_assignsubmission_file_lab01.ipynb",
+    "Flat File_44_assignsubmission_file_Ann Lee_11_assignsubmission_file_.ipynb",
+]
 CANVAS = {
     "leeann_11111_222_lab01.ipynb": TEXT,
     "roybob_LATE_33333_444_lab01-1.ipynb": TEXT,
@@ -234,12 +239,11 @@ def test_moodle_download(tmp_path, as_zip):
         "Ann Lee moodle 11": "moodle 11",
         "Ann Lee moodle 22": "moodle 22",
         "Müller-Ñ, Jo": "moodle 33",
-        "Flat File": "moodle 44",
         "No File": "moodle 55",
         "Two Kinds": "moodle 66",
     }
     said = found(root)
-    assert said.pop("No File") == "Unreadable: no notebook was handed in"
+    assert "onlinetext.html: a web page" in said.pop("No File")
     assert set(said.values()) == {"x = 1"}
 
 
@@ -255,6 +259,66 @@ def test_canvas_download(tmp_path, as_zip):
         "kimcem": "canvas 77777",
     }
     assert set(found(root).values()) == {"x = 1"}
+
+
+OTHERS = {  # file -> what is said of it
+    "essay.docx": (b"PK\3\4", "essay.docx: a text document, not a notebook"),
+    "print.pdf": (b"%PDF-1.7", "print.pdf: a PDF, not a notebook"),
+    "lab.py": (b"x = 1", "lab.py: Python code, not a notebook"),
+    "lab.ipynb.txt": (b"Dear teacher,", "lab.ipynb.txt: not JSON"),
+    "data.json": (b"{}", "data.json: JSON, but not a notebook"),
+    "page.ipynb": (b"\n<!DOCTYPE html>", "a web page under another name"),
+    "print.ipynb": (b"%PDF-1.7", "a PDF under another name"),
+    "lab.rar": (b"Rar!", "lab.rar: an archive that is no zip"),
+    "loop.ipynb": (b"[" * 100_000, "loop.ipynb: not JSON"),
+    "lab01.ipynb.txt": (TEXT.encode(), "x = 1"),
+    "lab01.json": (TEXT.encode(), "x = 1"),
+}
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+def test_each_kind_of_file_is_told_alike_from_moodle_and_canvas(tmp_path, as_zip):
+    classes = {"moodle": {}, "canvas": {}, "zips": {}}
+    for number, (name, (data, _)) in enumerate(OTHERS.items(), start=101):
+        moodle = f"Student {number}_{number}_assignsubmission_file"
+        classes["moodle"][f"{moodle}/{name}"] = data
+        classes["canvas"][f"student{number}_{number}_900_{name}"] = data
+        classes["zips"][f"student{number}_{number}_900_work.zip"] = pack({name: data})
+    for system, files in classes.items():
+        root = put(tmp_path / system, files)
+        if as_zip:
+            root = put(tmp_path, {f"{system}.zip": pack(files)}) / f"{system}.zip"
+        said = list(found(root).values())
+        assert len(said) == len(OTHERS)
+        for text, (_, words) in zip(said, OTHERS.values(), strict=True):
+            assert words in text
+        assert len(set(said)) >= len(OTHERS) - 1
+
+
+def test_other_files_beside_a_notebook_are_nobodys_business(tmp_path):
+    files = {f"ann/{name}": data for name, (data, _) in OTHERS.items()}
+    del files["ann/page.ipynb"], files["ann/print.ipynb"], files["ann/loop.ipynb"]
+    put(tmp_path, files | {"ann/lab.ipynb": TEXT})
+    (only,) = collect(tmp_path)
+    assert choose(only, "lab01", IDS)[1] == []
+
+
+def test_a_file_under_another_name_is_noted(tmp_path):
+    put(tmp_path, {"ann/lab01.ipynb.txt": TEXT})
+    assert choose(collect(tmp_path)[0], "lab01", IDS)[1] == [
+        "read from lab01.ipynb.txt"
+    ]
+
+
+def test_the_late_mark_and_the_name_to_hand_back_by(tmp_path):
+    put(tmp_path, CANVAS | MOODLE)
+    found = {s.student: (s.late, s.entry) for s in collect(tmp_path / ".")}
+    moodle = "Müller-Ñ, Jo_33_assignsubmission_file"
+    assert found["Müller-Ñ, Jo"] == ("", moodle)
+    canvas = put(tmp_path / "canvas", CANVAS)
+    found = {s.student: (s.late, s.entry) for s in collect(canvas)}
+    assert found["roybob"] == ("late", "roybob_LATE_33333_444")
+    assert found["kimcem"] == ("", "kimcem_77777_888")
 
 
 def test_numbers_in_a_plain_name_are_no_account(tmp_path):
@@ -305,8 +369,7 @@ def test_links_to_elsewhere_are_refused(tmp_path):
     (root / "own/lab.ipynb").symlink_to("real/lab.ipynb")
     said = found(root)
     assert said.pop("bob") == said.pop("own") == "x = 1"
-    assert said.pop("fay") == "Unreadable: no notebook was handed in"
-    assert set(said) == {"ann", "cat", "dan", "eve", "gil", "hal"}
+    assert set(said) == {"ann", "cat", "dan", "eve", "fay", "gil", "hal"}
     for text in said.values():
         assert text.startswith("Unreadable: ") and "a link that leads elsewhere" in text
 
@@ -316,7 +379,7 @@ def test_what_is_no_file(tmp_path):
     (tmp_path / "bob/lab.ipynb").mkdir(parents=True)
     os.mkfifo(tmp_path / "cem.ipynb")
     said = found(tmp_path)
-    assert said["ann.ipynb"] == "Unreadable: no notebook was handed in"
+    assert "an empty folder" in said["ann.ipynb"]
     assert "lab.ipynb is a folder, not a notebook" in said["bob"]
     assert "cem.ipynb: not a regular file" in said["cem"]
 
@@ -372,6 +435,20 @@ def unknown_compression() -> bytes:
     return bytes(data)
 
 
+def version_99() -> bytes:
+    data = bytearray(pack({"lab.ipynb": TEXT}))
+    data[data.index(b"PK\1\2") + 6] = 99
+    return bytes(data)
+
+
+def bad_name() -> bytes:
+    data = bytearray(pack({"lab.ipynb": TEXT}))
+    directory = data.index(b"PK\1\2")
+    data[directory + 9] |= 8  # the name is UTF-8, it says
+    data[directory + 46] = 0xFF
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     "data, words",
     [
@@ -381,8 +458,10 @@ def unknown_compression() -> bytes:
             pack({"inner.zip": pack({"a.ipynb": TEXT})}),
             "a zip inside a zip",
         ),
-        (pack({"readme.md": "x"}), "no notebook in ann.zip"),
-        (pack({}), "no notebook in ann.zip"),
+        (pack({"readme.md": "x"}), "readme.md: not JSON"),
+        (pack({}), "ann.zip is an empty zip"),
+        (version_99(), "ann.zip: zip file version 9.9"),
+        (bad_name(), "ann.zip: 'utf-8' codec can't decode"),
         (pack({"lab.ipynb": TEXT})[:-30], "not a zip file"),
         (broken_zip(), "lab.ipynb: "),
         (deflated_garbage(), "lab.ipynb: "),
@@ -422,13 +501,39 @@ def test_names_are_fit_to_be_shown(tmp_path):
     assert set(found(tmp_path).values()) == {"x = 1"}
 
 
-def test_names_that_look_alike_stay_apart(tmp_path):
-    names = ["a b", "a\u00a0b", "a\x01", "a\x02", "a?"]
-    for name in names:
-        put(tmp_path, {f"{name}/lab.ipynb": TEXT})
-    handed_in = collect(tmp_path)
-    assert len({s.path for s in handed_in}) == len(names)
-    assert len({s.student for s in handed_in}) == len(names)
+ALIKE = ["a b", "a\u00a0b", r"a\xa0b", "a\x01", "a\x02", "a?", r"a\x01", "A b", "=a"]
+ALIKE += ["'=a", "zo\xeb", "zoe\u0308", r"zo\xeb", "ann moodle 7", "a" * 99, r"a\\xa0b"]
+ALIKE += ["Ann_7_assignsubmission_file_", "ann_7_assignsubmission_file_"]
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+def test_names_that_look_alike_stay_apart(tmp_path, as_zip):
+    files = {f"{name}/lab.ipynb": TEXT for name in ALIKE}
+    root = put(tmp_path / "all", files)
+    if as_zip:
+        root = put(tmp_path, {"all.zip": pack(files)}) / "all.zip"
+    handed_in = collect(root)
+    for names in ({s.path for s in handed_in}, {s.student for s in handed_in}):
+        assert len(names) == len(handed_in) == len(ALIKE)
+        assert all(name.isprintable() for name in names)
+    looks = {unicodedata.normalize("NFKC", s.student) for s in handed_in}
+    assert len(looks) == len(ALIKE)
+
+
+def test_a_name_does_not_depend_on_who_else_claims_it(tmp_path):
+    put(tmp_path, {"a\x01/lab.ipynb": TEXT})
+    alone = collect(tmp_path)[0].path
+    put(tmp_path, {r"a\x01/lab.ipynb": TEXT, "a?/lab.ipynb": TEXT})
+    assert alone in {s.path for s in collect(tmp_path)}
+
+
+@pytest.mark.parametrize("name", MOODLE_FLAT)
+def test_no_file_name_claims_the_account_of_another(tmp_path, name):
+    put(tmp_path, {name: TEXT})
+    assert [s.account for s in collect(tmp_path)] == ["moodle 44"]
+    put(tmp_path, {"Ann Lee_11_assignsubmission_file/lab.ipynb": TEXT})
+    accounts = {s.student: s.account for s in collect(tmp_path)}
+    assert set(accounts.values()) == {"moodle 11", ""}
 
 
 def test_a_zip_full_of_notebooks_needs_a_person(tmp_path):

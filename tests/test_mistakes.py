@@ -21,7 +21,8 @@ from in_process import InProcess
 from parts import dependents, part
 
 from cnnlab.grading.handin import rebuild
-from cnnlab.grading.handin.submissions import File, Submission
+from cnnlab.grading.handin.files import File
+from cnnlab.grading.handin.submissions import Submission
 from cnnlab.grading.judge.grade import grade
 from cnnlab.grading.judge.reference import make_reference
 from cnnlab.grading.sandbox.pool import open_processes

@@ -220,3 +220,14 @@ def test_huge_answer_fits_the_cell_of_a_spreadsheet(lab, tmp_path):
 
 def test_a_submission_that_is_not_graded_has_no_row(lab, tmp_path):
     assert len(table(write_marksheet([unreadable("ada")], lab, tmp_path))) == 1
+
+
+def test_names_that_differ_by_an_apostrophe_keep_their_own_marks(lab, tmp_path):
+    results = [graded("=ada"), graded("'=ada")]
+    path = write_marksheet(results, lab, tmp_path)
+    fill(path, {file_name("=ada"): "1", file_name("'=ada"): "2"})
+    assert marks(path, results, lab) == {"=ada": 1, "'=ada": 2}
+    head, *rows = table(path)
+    with path.open("w", encoding="utf-8") as file:  # names alone
+        csv.writer(file).writerows([[*head[1:]], *(row[1:] for row in rows)])
+    assert marks(path, results, lab) == {"=ada": 1, "'=ada": 2}

@@ -71,6 +71,11 @@ def test_no_cell_starts_a_formula(lab, tmp_path, text):
                 ) or cell.strip(" \t\r\n").startswith("'")
 
 
+def test_no_two_names_become_the_same():
+    names = ["=ada", "'=ada", "''=ada", "ada", "'ada"]
+    assert len(set(map(safe_cell, names))) == len(names)
+
+
 @pytest.mark.parametrize("text", ["ada", "x=1", "a-b", "O'Neill", "n'est-ce pas ?"])
 def test_ordinary_text_is_left_alone(text):
     assert safe_cell(text) == text

@@ -160,7 +160,7 @@ unreadable("truncated", files(a__ipynb=text()[:-20]), "not JSON")
 unreadable("empty", files(a__ipynb=""), "an empty file")
 unreadable("nothing", lambda folder: None, "no notebook was handed in")
 unreadable("a folder", lambda f: (f / "a.ipynb").mkdir(), "is a folder")
-unreadable("a picture", files(report__png=b"\x89PNG"), "no notebook")
+unreadable("a picture", files(report__png=b"\x89PNG"), "a picture, not")
 unreadable("zip in a zip", files(a__zip=pack(b__zip=pack(c__ipynb=text()))), "zip in")
 unreadable("broken zip", files(a__zip=pack(c__ipynb=text())[:-40]), "a.zip: ")
 

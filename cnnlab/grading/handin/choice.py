@@ -1,7 +1,8 @@
 """Which of a student's files is the notebook of this lab; a person decides in doubt."""
 
+from cnnlab.grading.handin.files import File, shown
 from cnnlab.grading.handin.notebooks import Unreadable, read_notebook
-from cnnlab.grading.handin.submissions import FILES_LIMIT, Submission, shown
+from cnnlab.grading.handin.submissions import FILES_LIMIT, Submission
 
 
 class Unclear(ValueError):
@@ -18,11 +19,12 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
         raise Unclear(f"{len(submission.files)} notebooks: which one is it?")
     for file in submission.files:
         try:
-            readable.append((*read_notebook(file.read()), file.short))
-        except Unreadable as error:
-            problems.append(f"{file.short}: {error}")
+            readable.append((*_read(file), file.short))
+        except Exception as error:  # whatever it is, it is about this file
+            problems.append(f"{file.short}: {error or type(error).__name__}")
     if not readable:
-        raise Unreadable("; ".join(problems) or "no notebook was handed in")
+        empty = "an empty folder: no notebook was handed in"
+        raise Unreadable("; ".join(problems) or empty)
     ours = [r for r in readable if _lab_of(r[0]) == lab_name]
     ours = ours or [
         r for r in readable if not _lab_of(r[0]) and _has_our_cells(r[0], known_cells)
@@ -36,6 +38,23 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
         raise Unclear(f"{len(ours)} different notebooks of this lab: {files}")
     notebook, notes, _ = ours[0]
     return notebook, notes + problems
+
+
+def _read(file: File) -> tuple[dict, list[str]]:
+    """Its notebook and notes. Raises Unreadable, saying what it is instead."""
+    kind = file.foreign_kind()
+    if not kind:
+        data = file.read()
+        try:
+            notebook, notes = read_notebook(data)
+        except Unreadable:
+            kind = file.foreign_kind(data)
+            if not kind:
+                raise
+        else:
+            renamed = not file.short.lower().endswith(".ipynb")
+            return notebook, notes + [f"read from {file.short}"] * renamed
+    raise Unreadable(f"{kind}, not a notebook: the .ipynb file itself is needed")
 
 
 def _lab_of(notebook: dict) -> str:

@@ -2,68 +2,17 @@
 
 import io
 import re
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from cnnlab.grading.handin.notebooks import Unreadable
+from cnnlab.grading.handin.downloads import Sender, read_sender
+from cnnlab.grading.handin.files import File, ends, shown
 
-SIZE_LIMIT = 25 << 20  # bytes of one notebook or of one student's zip
 FILES_LIMIT = 20  # notebooks of one student
-_COURSE_SYSTEMS = {  # how their downloads name what one student handed in
-    "moodle": re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_"),
-    "canvas": re.compile(r"(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d{3,})_\d{3,}_"),
-}
-
-
-@dataclass(frozen=True)
-class File:
-    """A file on disk, or a member of a zip on disk (or of a zip in that zip)."""
-
-    path: Path
-    members: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return "/".join((str(self.path), *self.members))
-
-    @property
-    def short(self) -> str:
-        """The last part of the name, fit to be shown."""
-        return shown(PurePosixPath(self.name).name)
-
-    def read(self, limit: int = SIZE_LIMIT) -> bytes:
-        """The bytes. Raises Unreadable for a file that is too large or broken."""
-        try:
-            if not self.path.is_file():
-                raise Unreadable("not a regular file")
-            if not self.members:
-                _check_size(self.path.stat().st_size, limit)
-                return self.path.read_bytes()
-            data = self.path
-            for member in self.members:
-                with zipfile.ZipFile(data) as archive:
-                    data = io.BytesIO(_member(archive, member, limit))
-            return data.getvalue()
-        except Exception as error:  # zipfile raises many kinds for broken input
-            raise Unreadable(str(error) or type(error).__name__) from None
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise Unreadable(
-            f"{size / 2**20:.0f} MB; at most {limit / 2**20:.0f} MB is read"
-        )
-
-
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    _check_size(archive.getinfo(name).file_size, limit)
-    with archive.open(name) as file:
-        data = file.read(limit + 1)
-    _check_size(len(data), limit)
-    return data
 
 
 @dataclass(frozen=True)
@@ -71,9 +20,13 @@ class Submission:
     """All files one student handed in.
 
     Args:
+        student: a name to be shown, one for each.
         path: what tells it from all others of the same download.
+        files: the notebooks; where there is none, whatever else there is.
         problem: why some of it could not even be listed, or empty.
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
+        entry: how the course system called it, by which it takes files back.
+        late: what the course system says about lateness, in words, or empty.
     """
 
     student: str
@@ -81,6 +34,8 @@ class Submission:
     files: tuple[File, ...]
     problem: str = ""
     account: str = ""
+    entry: str = ""
+    late: str = ""
 
 
 def collect(root: str | Path) -> list[Submission]:
@@ -93,62 +48,100 @@ def collect(root: str | Path) -> list[Submission]:
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such folder, zip or notebook.")
-    if root.is_file() and not _ends(root.name, ".zip"):
-        return [Submission(shown(root.stem), _unique(root.stem), (File(root),))]
-    found: dict[str, _Found] = {}
-    for entry, file, problem in (_zip_entries if root.is_file() else _entries)(root):
-        name, account = _student(entry)
-        key = " ".join(filter(None, (name, account)))
-        found.setdefault(key, _Found(name, account)).add(file, problem)
-    names = Counter(shown(student.name) for student in found.values())
-    return [
-        Submission(
-            shown(student.name) if names[shown(student.name)] == 1 else _unique(key),
-            _unique(key),
-            tuple(student.files),
-            shown("; ".join(student.problems[:FILES_LIMIT])),
-            student.account,
-        )
-        for key, student in sorted(found.items())
-    ]
+    if root.is_file() and not ends(root.name, ".zip"):
+        return [Submission(shown(root.stem), _escaped(root.stem), (File(root),))]
+    pieces = list((_zip_entries if root.is_file() else _entries)(root))
+    # Moodle hands out folders or files: beside folders, no file has its names
+    in_folders = any(p.is_folder and read_sender(p.entry).account for p in pieces)
+    found: dict[tuple, _Found] = {}
+    for piece in pieces:
+        sender = read_sender(piece.entry)
+        if in_folders and not piece.is_folder:
+            sender = Sender(piece.entry)
+        key = sender.name, sender.account
+        found.setdefault(key, _Found(sender)).add(piece)
+    students = [found[key] for key in sorted(found)]
+    names = _one_each([student.sender for student in students])
+    return [s.submission(name) for name, s in zip(names, students, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One file at its place, or why there is none."""
+
+    entry: str  # at the top of the download
+    is_folder: bool
+    file: File | None = None
+    problem: str = ""
 
 
 @dataclass
 class _Found:
     """What was found of one student so far."""
 
-    name: str
-    account: str
-    files: list[File] = field(default_factory=list)
+    sender: Sender
+    notebooks: list[File] = field(default_factory=list)
+    others: list[File] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    late: str = ""
+    entry: str = ""
 
-    def add(self, file: File | None, problem: str) -> None:
-        if file and len(self.files) <= FILES_LIMIT:  # one more: too many is noticed
-            self.files.append(file)
-        if problem:
-            self.problems.append(problem)
+    def add(self, piece: _Piece) -> None:
+        said = read_sender(piece.entry)
+        self.late, self.entry = self.late or said.late, self.entry or said.entry
+        if piece.problem:
+            self.problems.append(piece.problem)
+        elif piece.file:
+            is_notebook = ends(piece.file.short, ".ipynb")
+            files = self.notebooks if is_notebook else self.others
+            if len(files) <= FILES_LIMIT:  # one more: too many is noticed
+                files.append(piece.file)
+
+    def submission(self, student: str) -> Submission:
+        name, account = self.sender.name, self.sender.account
+        return Submission(
+            student,
+            "/".join(filter(None, (_escaped(name), account))),  # no name holds a slash
+            tuple(self.notebooks or self.others[:FILES_LIMIT]),
+            shown("; ".join(self.problems[:FILES_LIMIT])),
+            account,
+            self.entry if account else "",
+            self.late if account else "",
+        )
 
 
-def _student(entry: str) -> tuple[str, str]:
-    """Name and account of whoever handed in a file or folder of this name."""
-    for system, pattern in _COURSE_SYSTEMS.items():
-        if match := pattern.match(entry):
-            return match["name"], f"{system} {match['id']}"
-    return entry, ""
+def _one_each(senders: list[Sender]) -> list[str]:
+    """A name to be shown for each, which no other has and none looks like."""
+
+    def looks(text: str) -> str:
+        return unicodedata.normalize("NFKC", text).strip()
+
+    plain = Counter(looks(shown(s.name)) for s in senders)
+    taken, names = set(), []
+    for sender in senders:
+        name = shown(sender.name)
+        if plain[looks(name)] > 1 or "\\" in name:
+            with_account = " ".join(filter(None, (sender.name, sender.account)))
+            name = _escaped(with_account, ascii_only=not sender.account)
+        while name in taken:
+            name += " (again)"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
-def shown(text: str) -> str:
-    """Fit for a page, a table, a terminal."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+def _escaped(name: str, *, ascii_only: bool = False) -> str:
+    r"""Fit to be shown, and never the same for two names.
 
+    >>> _escaped("a\x00b"), _escaped("a\\x00b")
+    ('a\\x00b', 'a\\\\x00b')
+    """
 
-def _unique(key: str) -> str:
-    """The same, and never the same for two keys."""
-    return key if key.isprintable() else ascii(key)[1:-1]
+    def escape(c: str) -> str:
+        plain = c.isprintable() and c != "\\" and (c.isascii() or not ascii_only)
+        return c if plain else c.encode("unicode_escape").decode()
 
-
-def _ends(name: str, suffix: str) -> bool:
-    return name.lower().endswith(suffix)
+    return "".join(map(escape, name))
 
 
 def _hidden(name: str) -> bool:
@@ -157,73 +150,90 @@ def _hidden(name: str) -> bool:
     return any(p == "__MACOSX" or re.match(r"\.[^./]", p) for p in parts)
 
 
-_Entry = tuple[str, File | None, str]  # student's part of the name, file, problem
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
-def _entries(root: Path) -> Iterator[_Entry]:
+def _entries(root: Path) -> Iterator[_Piece]:
     """Everything handed in below a folder."""
     for entry in sorted(root.iterdir()):
         if _hidden(entry.name):
             continue
         if not entry.is_dir() or entry.is_symlink():
-            yield from _on_disk(entry.stem, entry, entry)
+            yield from _on_disk(_Piece(entry.stem, False), entry, entry)
             continue
-        yield entry.name, None, ""
-        for path in sorted(entry.rglob("*")):
-            wanted = _ends(path.name, ".ipynb") or _ends(path.name, ".zip")
-            if wanted and not _hidden(str(path.relative_to(root))):
-                yield from _on_disk(entry.name, path, entry)
+        piece = _Piece(entry.name, True)
+        yield piece
+        try:
+            inside = sorted(entry.rglob("*"))
+        except OSError as error:  # not ours to read
+            yield _Piece(entry.name, True, problem=f"{entry.name}: {_why(error)}")
+            continue
+        for path in inside:
+            is_file = not path.is_dir() or path.is_symlink() or ends(path.name, "ipynb")
+            if is_file and not _hidden(str(path.relative_to(root))):
+                yield from _on_disk(piece, path, entry)
 
 
-def _on_disk(student: str, path: Path, entry: Path) -> Iterator[_Entry]:
+def _on_disk(piece: _Piece, path: Path, entry: Path) -> Iterator[_Piece]:
     home = entry.parent.resolve() / entry.name
     try:
         inside = path.resolve().is_relative_to(home)
     except (OSError, RuntimeError):  # a link to itself
         inside = False
+    problem = ""
     if not inside:
-        yield student, None, f"{path.name} is a link that leads elsewhere"
+        problem = f"{path.name} is a link that leads elsewhere"
     elif path.is_dir():
-        yield student, None, f"{path.name} is a folder, not a notebook"
-    elif _ends(path.name, ".zip"):
-        yield from _unzip(student, File(path))
-    else:
-        yield student, File(path), ""
+        problem = f"{path.name} is a folder, not a notebook"
+    elif ends(path.name, ".zip"):
+        yield from _unzip(piece, File(path))
+        return
+    yield _Piece(piece.entry, piece.is_folder, File(path), problem)
 
 
-def _zip_entries(root: Path) -> Iterator[_Entry]:
+def _zip_entries(root: Path) -> Iterator[_Piece]:
     """The same for the members of a class's zip."""
     try:
-        with zipfile.ZipFile(root) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"{root}: not a zip that can be read ({error}).") from None
-    for name in sorted(names):
+        names = _members(root)
+    except Exception as error:  # zipfile raises many kinds for broken input
+        why = f"{root}: not a zip that can be read ({_why(error)})."
+        raise ValueError(why) from None
+    for name in sorted(set(names)):
         parts = PurePosixPath(name).parts
         if not parts or _hidden(name):
             continue
         top, file = PurePosixPath(parts[0]), File(root, (name,))
-        student = top.stem if len(parts) == 1 and not name.endswith("/") else top.name
-        if _ends(name, ".zip"):
-            yield from _unzip(student, file)
-        elif _ends(name, ".ipynb") or (len(parts) == 1 and not name.endswith("/")):
-            yield student, file, ""
+        is_folder = len(parts) > 1 or name.endswith("/")
+        piece = _Piece(top.name if is_folder else top.stem, is_folder)
+        if name.endswith("/"):
+            yield piece
+        elif ends(name, ".zip"):
+            yield from _unzip(piece, file)
         else:
-            yield student, None, ""
+            yield _Piece(piece.entry, is_folder, file)
+        if names.count(name) > 1:
+            problem = f"{file.short} is in the zip {names.count(name)} times"
+            yield _Piece(piece.entry, is_folder, problem=problem)
 
 
-def _unzip(student: str, file: File) -> Iterator[_Entry]:
-    """The notebooks in one student's own zip."""
+def _unzip(piece: _Piece, file: File) -> Iterator[_Piece]:
+    """The files in one student's own zip."""
     try:
-        with zipfile.ZipFile(io.BytesIO(file.read())) as archive:
-            names = archive.namelist()
-    except (Unreadable, zipfile.BadZipFile) as error:
-        yield student, None, f"{file.short}: {error}"
+        names = _members(io.BytesIO(file.read()))
+    except Exception as error:
+        problem = f"{file.short}: {_why(error)}"
+        yield _Piece(piece.entry, piece.is_folder, problem=problem)
         return
-    inner = [n for n in sorted(names) if _ends(n, ".ipynb") and not _hidden(n)]
+    inner = [n for n in sorted(set(names)) if not n.endswith("/") and not _hidden(n)]
     for name in inner:
-        yield student, File(file.path, (*file.members, name)), ""
+        member = File(file.path, (*file.members, name))
+        yield _Piece(piece.entry, piece.is_folder, member)
     if not inner:
-        zips = any(_ends(n, ".zip") for n in names)
-        more = "; a zip inside a zip is not opened" * zips
-        yield student, None, f"no notebook in {file.short}{more}"
+        problem = f"{file.short} is an empty zip"
+        yield _Piece(piece.entry, piece.is_folder, problem=problem)
+
+
+def _members(file: Path | io.BytesIO) -> list[str]:
+    with zipfile.ZipFile(file) as archive:
+        return archive.namelist()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # A spreadsheet may split at ; or tab, or start a new row, inside what we quoted.
-_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\r\n]*[=+\-@＝＋－＠])")
+# Where an apostrophe stands already, another: no two texts become the same.
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\r\n]*'*[=+\-@＝＋－＠])")
 
 
 def safe_cell(text: str) -> str:
