@@ -1,0 +1,46 @@
+"""What all commands share: the group, plain errors, how a lab is named."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLUTIONS = ROOT / "solutions"
+FOLDER = click.Path(path_type=Path)
+EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """What the user can mend ends with 2, what our side lacks with 1, both in words."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    except RuntimeError as error:
+        from cnnlab.grading.class_run import FAILURES
+
+        # any other is a mistake of ours, and its traceback is wanted
+        if isinstance(error, FAILURES):
+            raise click.ClickException(str(error)) from None
+        raise
+
+
+def find_source(name: str, folder: Path = SOLUTIONS) -> Path:
+    """The lab source that a name, a unique start of it, or a path stands for."""
+    if Path(name).suffix == ".py":
+        return Path(name)
+    labs = sorted(folder.glob("lab*.py"))
+    found = [path for path in labs if path.stem.startswith(name)]
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in labs)
+        raise click.UsageError(f"unknown lab {name!r}. Expected one of: {known}.")
+    return found[0]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cnnlab")
+def main():
+    """Labs on convolutional networks: build them, check them, grade them."""
