@@ -1,5 +1,7 @@
 """A small lab and a class that took it, for the tests of what comes after grading."""
 
+import base64
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,3 +89,9 @@ def small_class() -> list[Result]:
         unreadable("hedy"),
         unreadable("sofia", PERSON, "2 different notebooks"),
     ]
+
+
+def png(width=1, height=1, more=b"") -> str:
+    """How a picture of this size begins, which is all that is looked at."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + struct.pack(">II", width, height)
+    return base64.b64encode(head + b"\x08\0\0\0\0" + more).decode()

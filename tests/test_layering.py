@@ -24,6 +24,7 @@ MAY_IMPORT = {  # room -> the rooms it may import from, beside itself
     "checks": ["teaching", *HELPER],
     "teaching": HELPER,
     "grading.class_run": [HANDIN, SANDBOX, JUDGE, REPORT, "teaching", "_progress"],
+    "grading.marking": [JUDGE, REPORT, "teaching"],
     "grading.jupyter": [SANDBOX],
     REPORT: [JUDGE, "teaching"],
     JUDGE: [HANDIN, SANDBOX, "teaching"],

@@ -210,6 +210,27 @@ def test_students_are_known_by_account_else_by_name(lab):
     assert not twice[1].stale
 
 
+def test_a_request_stands_until_points_answer_it_or_it_is_taken_back(lab):
+    ada = graded("ada")
+    marked, undo = on(lab, ada), on(lab, ada, points=None)
+    request = on(lab, ada, points=None, comment="see page 2", asks=True)
+    asked = (("why", "see page 2"),)
+    for decisions, expected in (
+        ([request], (None, asked)),
+        ([marked, request], (2, asked)),
+        ([marked, request, undo], (2, ())),
+        ([marked, request, on(lab, ada, points=3)], (3, ())),
+        ([marked, request, on(lab, ada, points=3), undo], (2, asked)),
+    ):
+        (shown,) = apply([ada], decisions, lab)
+        assert (shown.written[0].points, shown.asked) == expected
+        assert not shown.stale
+    why = pages.to_decide(apply([ada], [request], lab))[0][1]
+    assert why == "asked to be graded again: why (see page 2)"
+    with pytest.raises(ValueError, match=r"points=2.*asks=True"):
+        on(lab, ada, asks=True)
+
+
 @pytest.mark.parametrize("status", [PERSON, "unreadable"])
 def test_what_could_not_be_judged_is_graded_once_all_is_decided(lab, status):
     hedy = unreadable("hedy", status=status, sha256="files")

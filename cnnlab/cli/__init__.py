@@ -3,7 +3,7 @@
 What a command needs it imports itself: `cnnlab --help` does not wait for Keras.
 """
 
-from cnnlab.cli import grading, labs
+from cnnlab.cli import grading, labs, marking
 from cnnlab.cli.common import main
 
-__all__ = ["grading", "labs", "main"]
+__all__ = ["grading", "labs", "main", "marking"]

@@ -40,6 +40,28 @@ def find_source(name: str, folder: Path = SOLUTIONS) -> Path:
     return found[0]
 
 
+def lab_of(grades: Path):
+    """The lab that the run in a folder graded."""
+    from cnnlab.grading.report import journal
+    from cnnlab.teaching.source import read
+
+    header, _ = journal.read(grades / "results.jsonl")
+    source = Path(header.get("lab_path", ""))
+    if not source.is_file():  # graded elsewhere
+        source = find_source(header["lab"])
+    return read(source)
+
+
+def tell_stale(results) -> None:
+    """Name what people decided for answers that were replaced."""
+    stale = [f"{r.student} ({', '.join(r.stale)})" for r in results if r.stale]
+    if stale:
+        click.echo(
+            "Decided for an answer that was replaced, so not counted: "
+            f"{'; '.join(stale)}"
+        )
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cnnlab")
 def main():

@@ -3,13 +3,20 @@
 import getpass
 import os
 import sys
-from pathlib import Path
 
 import click
 
 from cnnlab import screen
 from cnnlab._progress import Progress
-from cnnlab.cli.common import EXISTING, FOLDER, find_source, main, plain_errors
+from cnnlab.cli.common import (
+    EXISTING,
+    FOLDER,
+    find_source,
+    lab_of,
+    main,
+    plain_errors,
+    tell_stale,
+)
 
 
 @main.command()
@@ -49,18 +56,9 @@ def grade(
         )
     if not quiet:  # after the display of progress has gone
         screen.grades(results)
-        _tell_stale(results)
+        tell_stale(results)
         click.echo(f"Class report: {out / 'report.html'}")
     sys.exit(int(any(r.status != "graded" for r in results)))
-
-
-def _tell_stale(results) -> None:
-    stale = [f"{r.student} ({', '.join(r.stale)})" for r in results if r.stale]
-    if stale:
-        click.echo(
-            "Decided for an answer that was replaced, so not counted: "
-            f"{'; '.join(stale)}"
-        )
 
 
 @main.command()
@@ -78,21 +76,15 @@ def decide(grades, student, item, points, why, by, undo):
     What the grader found stays in the class report; all pages are drawn anew.
     """
     from cnnlab.grading import class_run
-    from cnnlab.grading.report import journal
-    from cnnlab.teaching.source import read
 
     if (points is None) != undo:
         raise click.UsageError("Say either POINTS or --undo.")
     with plain_errors():
-        header, _ = journal.read(grades / "results.jsonl")
-        source = Path(header.get("lab_path", ""))
-        if not source.is_file():  # graded elsewhere
-            source = find_source(header["lab"])
-        said = {"comment": why, "by": by or getpass.getuser()}
-        result = class_run.decide(grades, read(source), student, item, points, **said)
+        lab, said = lab_of(grades), {"comment": why, "by": by or getpass.getuser()}
+        result = class_run.decide(grades, lab, student, item, points, **said)
     total = "no score yet" if result.total is None else f"{result.total:g} points"
     click.echo(f"{result.student}: {result.status}, {total}.")
-    _tell_stale([result])
+    tell_stale([result])
 
 
 @main.command()

@@ -4,6 +4,8 @@ import json
 
 from nbformat import v3, v4
 
+from cnnlab.grading.handin.figures import take_figures
+
 CELLS_LIMIT = 500
 CODE_LIMIT = 2 << 20  # characters of all cells together
 
@@ -33,7 +35,9 @@ def read_notebook(data: bytes) -> tuple[dict, list[str]]:
         notes.append("nbformat 3 was converted to 4")
     if not isinstance(notebook.get("cells"), list):
         raise Unreadable("JSON, but not a notebook: it has no list of cells")
-    cells = [c for cell in notebook["cells"] if (c := _cell(cell))]
+    figures = take_figures(notebook["cells"])
+    pairs = zip(map(_cell, notebook["cells"]), figures, strict=True)
+    cells = [cell | {"figures": drawn} for cell, drawn in pairs if cell]
     size = sum(len(c["source"]) for c in cells)
     if len(cells) > CELLS_LIMIT or size > CODE_LIMIT:
         raise Unreadable(f"{len(cells):,} cells of {size:,} characters: too much")

@@ -28,6 +28,7 @@ class Step:
         source: what is run (or shown): the student's for answers and helpers.
         attempted: whether an answer differs from the stub.
         is_needed: whether the student's code takes a name that a check defines.
+        figures: that the cell had when it was handed in, PNG in base64.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Step:
     source: str
     attempted: bool = True
     is_needed: bool = False
+    figures: tuple[str, ...] = ()
 
 
 def graft(lab: Lab, notebook: dict) -> list[Step]:
@@ -67,7 +69,18 @@ def graft(lab: Lab, notebook: dict) -> list[Step]:
         else:
             steps.append(Step(cell.kind, cell, cell.source))
         steps += [_helper(c) for c in after[cell.id]]
-    return _leave_out(steps)
+    return _leave_out(_with_figures(steps, pairs))
+
+
+def _with_figures(steps: list[Step], pairs: list[tuple[dict, Cell]]) -> list[Step]:
+    """Those of our cells, at the first step that each became."""
+    drawn = defaultdict(list)
+    for cell, owner in pairs:
+        drawn[owner.id] += cell.get("figures", ())
+    return [
+        replace(step, figures=tuple(drawn.pop(step.cell.id, ()))) if step.cell else step
+        for step in steps
+    ]
 
 
 def _leave_out(steps: list[Step]) -> list[Step]:
@@ -107,7 +120,7 @@ def _answers_to(owner: Cell, cell: Cell) -> bool:
 
 
 def _helper(cell: dict) -> Step:
-    return Step("helper", None, cell["source"])
+    return Step("helper", None, cell["source"], figures=cell.get("figures", ()))
 
 
 def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:

@@ -191,7 +191,10 @@ def _executed(lab: Lab, outcomes: list[Outcome]) -> dict:
             cell = nbformat.v4.new_markdown_cell(step.source)
         cell["id"] = f"step-{number}"
         name = step.cell.name if step.cell else ""
-        cell["metadata"] = {"cnnlab": {"kind": step.kind, "name": name}}
+        ours = {"kind": step.kind, "name": name}
+        if step.figures:  # not among the outputs: those were made here
+            ours["figures"] = list(step.figures)
+        cell["metadata"] = {"cnnlab": ours}
         cells.append(cell)
     metadata = {"cnnlab": {"lab": lab.name, "title": lab.title}}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)

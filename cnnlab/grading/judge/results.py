@@ -88,6 +88,7 @@ class Result:
         isolation: how the student's code was boxed, such as `"none"`.
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
         stale: exercises and questions that a person decided for another answer.
+        asked: (exercise or question, why) that somebody wants to be graded again.
         sha256: of all that was handed in.
     """
 
@@ -105,6 +106,7 @@ class Result:
     isolation: str = "none"
     account: str = ""
     stale: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
     sha256: str = field(default="", compare=False)
     notebook: dict | None = field(default=None, repr=False)
 
@@ -160,4 +162,5 @@ def from_dict(data: dict) -> Result:
     data["written"] = tuple(WrittenAnswer(**w) for w in data["written"])
     data["notes"] = tuple(data["notes"])
     data["stale"] = tuple(data.get("stale", ()))
+    data["asked"] = tuple(map(tuple, data.get("asked", ())))
     return Result(**data)

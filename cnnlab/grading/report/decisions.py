@@ -7,7 +7,7 @@ on is drawn from both. A decision counts for the answer it was given for, and no
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +34,13 @@ class Decision:
     Args:
         student: shown name; `account` knows the student better where there is one.
         item: name of the exercise or written question.
-        points: None takes the decision before this one back.
+        points: None takes the decision before this one back, or asks.
         answer_sha256: of the answer it was given for: that item's `answer_sha256`, or
             the result's `sha256` where no answer could be read.
         by: who decided, or the file that the points stood in.
         when: UTC, ISO 8601.
+        asks: that the item be graded again, for the reason in `comment`; until
+            somebody gives points, or takes it back.
     """
 
     student: str
@@ -49,6 +51,7 @@ class Decision:
     comment: str = ""
     by: str = ""
     when: str = ""
+    asks: bool = False
 
     def __post_init__(self):
         texts = self.student, self.account, self.item, self.answer_sha256
@@ -56,6 +59,8 @@ class Decision:
             raise TypeError("names, hash and comment must be text")
         if self.points is not None and not 0 <= self.points < math.inf:
             raise ValueError(f"points={self.points}")
+        if self.asks and self.points is not None:
+            raise ValueError(f"points={self.points}, asks={self.asks}")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -117,7 +122,7 @@ def standing(decisions: Iterable[Decision]) -> dict[tuple, list[Decision]]:
     stacks = defaultdict(list)
     for decision in decisions:
         stack = stacks[decision.key]
-        if decision.points is not None:
+        if decision.points is not None or decision.asks:
             stack.append(decision)
         elif stack:
             stack.pop()
@@ -131,17 +136,30 @@ def apply(results: list[Result], decisions: list[Decision], lab: Lab) -> list[Re
     all is for another answer, `Result.stale` names the item. A submission that the
     grader could not judge is graded once all exercises and questions are decided.
     """
+    stacks = by_result(results, decisions, lab)
+    return [_decided(r, mine, lab) for r, mine in zip(results, stacks, strict=True)]
+
+
+def by_result(
+    results: list[Result], decisions: list[Decision], lab: Lab
+) -> Iterator[dict[str, list[Decision]]]:
+    """For each result what stands on it, by item, in order; items without left out."""
     shared = shared_accounts(results)
     whole = standing(decisions)
-    done = []
     for result in results:
         stacks = whole
         if result.account in shared:  # two claim it: the name must be the same, too
             stacks = standing(d for d in decisions if d.student == result.student)
         who = result.account or result.student
         mine = {name: stacks.get((who, name)) for name in max_points(lab)}
-        done.append(_decided(result, {k: d for k, d in mine.items() if d}, lab))
-    return done
+        yield {name: stack for name, stack in mine.items() if stack}
+
+
+def fitting(stack: list[Decision], result: Result, item: str) -> list[Decision]:
+    """Those with points, for the answer at hand: the last of them counts."""
+    hashes = {i.answer_sha256 for i in result.items if i.name == item}
+    hashes.add(result.sha256)
+    return [d for d in stack if d.points is not None and d.answer_sha256 in hashes]
 
 
 def stands(decisions: Iterable[Decision], result: Result, item: str) -> bool:
@@ -166,17 +184,20 @@ def max_points(lab: Lab) -> dict[str, float]:
 
 
 def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Result:
-    if not mine:
+    asked = {name: stack[-1].comment for name, stack in mine.items() if stack[-1].asks}
+    marks = {name: [d for d in stack if not d.asks] for name, stack in mine.items()}
+    marks = {name: stack for name, stack in marks.items() if stack}
+    result = replace(result, asked=tuple(asked.items()))
+    if not marks:
         return result
-    result = _with_missing(result, mine, lab)
-    stale = set(mine)
+    result = _with_missing(result, marks, lab)
+    stale = set(marks)
 
     def with_points(item):
-        hashes = (item.answer_sha256, result.sha256)
-        fits = [d for d in mine.get(item.name, ()) if d.answer_sha256 in hashes]
+        fits = fitting(marks.get(item.name, []), result, item.name)
         if not fits:
             return item
-        if fits[-1] is mine[item.name][-1]:
+        if fits[-1] is marks[item.name][-1]:
             stale.remove(item.name)
         decided = Decided(fits[-1].by, fits[-1].comment, item.points)
         return replace(item, points=fits[-1].points, decided=decided)
@@ -189,7 +210,7 @@ def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Resul
         result,
         exercises=exercises,
         written=written,
-        stale=tuple(name for name in mine if name in stale),
+        stale=tuple(name for name in marks if name in stale),
         status=result.status if missing else GRADED,
     )
 
@@ -215,11 +236,11 @@ def _with_missing(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> 
 
 
 def decide(
-    result: Result, item: str, points: float | None, lab: Lab, **said: str
+    result: Result, item: str, points: float | None, lab: Lab, **said: str | bool
 ) -> Decision:
     """A decision on the answer at hand, of a result as the journal has it.
 
-    `said`: comment, by.
+    `said`: comment, by, asks.
 
     Raises ValueError for an item that the lab has not, or points out of its range.
     """

@@ -211,6 +211,7 @@ def to_decide(results: list[Result]) -> list[tuple[Result, str]]:
     for result in results:
         why = [result.reason or result.status] if result.status != GRADED else []
         why += [f"exercise {e.name}" for e in result.exercises if e.points is None]
+        why += [f"asked to be graded again: {i} ({said})" for i, said in result.asked]
         if pages[feedback_name(result)] > 1 or accounts[result.account] > 1:
             why.append("several submissions under this name or account")
         if why:

@@ -17,7 +17,8 @@ def write_tables(results: list[Result], lab: Lab, out: str | Path) -> list[Path]
     - `grades.csv`: all there is. `points` is what is decided so far, `to mark` what
       waits for a person. Without a score (unreadable) it is blank, never 0. `by a
       person` names what people decided; `stale`, what they decided for an answer that
-      has been replaced, which does not count.
+      has been replaced, which does not count; `asked again`, what is to be looked at
+      once more.
     - `moodle.csv`: for "Upload grading worksheet" of the assignment, in English. The
       number of a participant is that of the folder in Moodle's download,
       `Ada Lovelace_12345_assignsubmission_file_`. With no date of the last change,
@@ -51,7 +52,7 @@ def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
     written = [f"{name} (written)" for name in lab.written_points]
     yield [
         *("student", "status", "reason", "points", "max", "to mark"),
-        *("by a person", "stale"),
+        *("by a person", "stale", "asked again"),
         *(*lab.points, *written, "seconds", "isolation"),
     ]
     for r in results:
@@ -61,6 +62,7 @@ def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
         yield [
             *(r.student, r.status, r.reason, r.total, max_points(lab), to_mark),
             *("; ".join(i.name for i in r.items if i.decided), "; ".join(r.stale)),
+            "; ".join(name for name, _ in r.asked),
             *(exercises.get(name) for name in lab.points),
             *(answers.get(name) for name in lab.written_points),
             *(round(r.seconds, 1), r.isolation),

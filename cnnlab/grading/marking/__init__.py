@@ -1,0 +1,1 @@
+"""The marking page: what people see and decide in a browser."""
