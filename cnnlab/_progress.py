@@ -60,6 +60,7 @@ class Progress:
     def count(self, status: str) -> None:
         """One more of `total` is done, and this is what became of it."""
         self._counts[status] += 1
+        # More may come than was thought: then the bar is full, and not past its end.
         done = self._counts.total()
         counts = ", ".join(f"{n} {name}" for name, n in sorted(self._counts.items()))
         self._show(f"{done}/{self.total}", done / max(self.total, done), f", {counts}")
@@ -78,6 +79,7 @@ class Progress:
             return
         if share is not None:
             what += f" {('━' * round(WIDTH * share)).ljust(WIDTH, '─')}"
+            # As if the rest went like what is done; 1e-6, as at first nothing is.
             spent = time.monotonic() - self._measured_from
             what += f" {_time(spent * (1 - share) / max(share, 1e-6))} left{more}"
         self._rewrite(what)
@@ -95,6 +97,7 @@ def _rewriter() -> Callable | None:
 
 
 def _rewrite_terminal(text: str, end: bool = False) -> None:
+    # A line as wide as the terminal wraps, and \r then goes back over half of it only.
     width = shutil.get_terminal_size().columns - 1
     line = "" if end else text
     print("\r" + line[:width].ljust(width), end="\r" * end, file=sys.stderr, flush=True)

@@ -27,6 +27,7 @@ class _Quiet(PathFinder):
         """The spec of Keras; None for any other module, which is found as ever."""
         if fullname != "keras":
             return None
+        # Its work is done after one time: later imports must not lead here.
         sys.meta_path.remove(cls)
         spec = PathFinder.find_spec(fullname, path, target)
         if spec:

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 Tensor = keras.KerasTensor
-Kernel = tuple[int, int, int]  # filters, kernel_size, strides
+Conv = tuple[int, int, int]  # filters, kernel_size, strides
 
 
 def conv(
@@ -21,6 +21,8 @@ def conv(
 
     `options` are those of `keras.layers.Conv2D`.
     """
+    # He et al., 2015: variance 2 / fan_in outlasts many ReLUs. With Keras' default,
+    # Glorot, about half of that, signals fade in a deep network.
     options = {"padding": "same", "use_bias": False, **options}
     layer = layers.Conv2D(
         filters, kernel_size, strides, kernel_initializer="he_normal", **options
@@ -96,8 +98,8 @@ def basic(
     Raises:
         ValueError: for another `shortcut`, or "A" to fewer channels.
     """
-    kernels = [(filters, 3, strides), (filters, 3, 1)]
-    return _residual(x, kernels, shortcut, preactivation)
+    convs = [(filters, 3, strides), (filters, 3, 1)]
+    return _residual(x, convs, shortcut, preactivation)
 
 
 def bottleneck(
@@ -114,8 +116,8 @@ def bottleneck(
     3x3 convolution, as in torchvision; in the paper and in Keras it is in the first
     1x1, which drops three pixels of four unseen.
     """
-    kernels = [(filters, 1, 1), (filters, 3, strides), (4 * filters, 1, 1)]
-    return _residual(x, kernels, shortcut, preactivation)
+    convs = [(filters, 1, 1), (filters, 3, strides), (4 * filters, 1, 1)]
+    return _residual(x, convs, shortcut, preactivation)
 
 
 def inception(
@@ -137,6 +139,7 @@ def inception(
         if counts is not None and len(counts) != 3:
             raise ValueError(f"`{name}` must be three numbers. Received: {counts}")
     relu = {"padding": "same", "activation": "relu"}
+    # A pooling that moves by one pixel keeps the size, as concatenating needs.
     sources = [x, x, layers.MaxPooling2D(3, strides=1, padding="same")(x)]
     if reduce is not None:
         pairs = zip(reduce, sources, strict=True)
@@ -181,6 +184,7 @@ def up_concat(x: Tensor, skip: Tensor, filters: int) -> Tensor:
         ValueError: if `skip` is smaller than twice `x`.
     """
     x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
+    # Unpadded convolutions eat the border of x, level by level, and not that of `skip`.
     excess = [skip.shape[axis] - x.shape[axis] for axis in (1, 2)]
     if min(excess) < 0:
         raise ValueError(
@@ -203,44 +207,46 @@ def deconv_bn(x: Tensor, filters: int, strides: int = 2) -> Tensor:
 
 
 def _residual(
-    x: Tensor, kernels: list[Kernel], shortcut: str | None, preactivation: bool
+    x: Tensor, convs: list[Conv], shortcut: str | None, preactivation: bool
 ) -> Tensor:
+    """Convolutions one after the other beside a shortcut: what both blocks are."""
     if shortcut not in ("A", "B", None):
         raise ValueError(
             f'`shortcut` must be "A", "B" or None. Received: shortcut={shortcut!r}'
         )
     build = _preactivated if preactivation else _postactivated
-    return build(x, kernels, shortcut)
+    return build(x, convs, shortcut)
 
 
-def _postactivated(x: Tensor, kernels: list[Kernel], shortcut: str | None) -> Tensor:
+def _postactivated(x: Tensor, convs: list[Conv], shortcut: str | None) -> Tensor:
     y = x
-    for filters, kernel_size, strides in kernels[:-1]:
+    for filters, kernel_size, strides in convs[:-1]:
         y = conv_bn(y, filters, strides, kernel_size=kernel_size)
-    y = layers.BatchNormalization()(conv(y, *kernels[-1]))
+    # No ReLU before the sum: F could only add, never take away (He et al., 2016).
+    y = layers.BatchNormalization()(conv(y, *convs[-1]))
     if shortcut is None:
         return layers.ReLU()(y)
-    side = _follow(x, kernels, shortcut)
+    side = _shortcut(x, convs, shortcut)
     if shortcut == "B" and side is not x:
         side = layers.BatchNormalization()(side)
     return layers.ReLU()(layers.Add()([y, side]))
 
 
-def _preactivated(x: Tensor, kernels: list[Kernel], shortcut: str | None) -> Tensor:
-    start = bn_relu(x)
-    y = conv(start, *kernels[0])
-    for kernel in kernels[1:]:
-        y = conv(bn_relu(y), *kernel)
+def _preactivated(x: Tensor, convs: list[Conv], shortcut: str | None) -> Tensor:
+    activated = bn_relu(x)
+    y = conv(activated, *convs[0])
+    for settings in convs[1:]:
+        y = conv(bn_relu(y), *settings)
     if shortcut is None:
         return y
     # Where the shape changes, the shortcut too starts behind the first ReLU.
-    side = _follow(start, kernels, shortcut)
-    return layers.Add()([y, x if side is start else side])
+    side = _shortcut(activated, convs, shortcut)
+    return layers.Add()([y, x if side is activated else side])
 
 
-def _follow(x: Tensor, kernels: list[Kernel], kind: str) -> Tensor:
-    """`x` in the shape that the kernels give; `x` itself where that is its own."""
-    filters, strides = kernels[-1][0], max(strides for _, _, strides in kernels)
+def _shortcut(x: Tensor, convs: list[Conv], kind: str) -> Tensor:
+    """`x` in the shape that the convolutions give; `x` itself where that is its own."""
+    filters, strides = convs[-1][0], max(strides for _, _, strides in convs)
     extra = filters - x.shape[-1]
     if strides == 1 and extra == 0:
         return x
@@ -251,6 +257,8 @@ def _follow(x: Tensor, kernels: list[Kernel], kind: str) -> Tensor:
             'Shortcut "A" can only add channels. Received: '
             f'{x.shape[-1]} channels for {filters} filters. Use shortcut="B".'
         )
+    # Every `strides`-th pixel, as a layer, which `arithmetic.table` has a rule for; a
+    # slice of a Keras tensor is an operation that it has not.
     x = layers.AveragePooling2D(1, strides)(x)
     # Read as channels first, (batch, H, W, C) has spatial axes W and C: pad the last.
     pad = layers.ZeroPadding2D(((0, 0), (0, extra)), data_format="channels_first")

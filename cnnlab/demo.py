@@ -50,6 +50,7 @@ def run(root: Path, out: Path) -> None:
     click.secho("3. Grade a small class", bold=True)
     make_class(read, out / "submissions")
     folder = out / "grades"
+    # The demonstration starts afresh; `grade` itself would go on where it stopped.
     if (folder / "results.jsonl").exists():
         (folder / "results.jsonl").unlink()
     with open_processes() as processes, Progress() as progress:
@@ -69,6 +70,7 @@ def run(root: Path, out: Path) -> None:
 def run_solved(source: labs.Lab, out: Path) -> Path:
     """Run every cell of the solved lab with a progress bar; keep the page as HTML."""
     notebook = labs.solved(source)
+    # Probes are for the grader: a page to look at is better without them.
     hidden = {cell.id for cell in source.of_kind("probe", "holdout")}
     notebook.cells = [cell for cell in notebook.cells if cell.id not in hidden]
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -42,6 +42,7 @@ def _python() -> Finding:
 
 
 def _packages():
+    # Of the installed package, so that this list and pyproject cannot disagree.
     wanted = [Requirement(r) for r in requires("cnnlab") or () if "extra ==" not in r]
     for need in wanted:
         try:
@@ -59,7 +60,7 @@ def _backend() -> Finding:
         "print(keras.backend.backend(), 'on', train.device())"
     )
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("CNNLAB_BUDGET", None)
+    environment.pop("CNNLAB_BUDGET", None)  # a wrong one is `_budget`'s to report
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
@@ -70,6 +71,8 @@ def _backend() -> Finding:
 
 def _mend_backend(said: str) -> str:
     """Advice for what an import of Keras and its backend said when it failed."""
+    # By words of the message: Windows without the C++ runtime, a processor too old, no
+    # TensorFlow at all, a broken one. Most particular first.
     if "DLL load failed" in said:
         return (
             "install Microsoft's Visual C++ Redistributable (x64), then start again; "
@@ -87,7 +90,7 @@ def _mend_backend(said: str) -> str:
 def _memory() -> Finding:
     try:
         gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (AttributeError, ValueError):
+    except (AttributeError, ValueError):  # Windows has no sysconf
         return Finding(NOTE, "memory", "unknown on this system")
     mend = f"close other programs; the labs want {NEEDED_GB} GB"
     return _finding(gigabytes >= NEEDED_GB, "memory", f"{gigabytes:.0f} GB", mend)

@@ -38,10 +38,10 @@ def check(path: Path, expected: str) -> None:
     """Raise `ValueError` unless the file at `path` has the sha256 `expected`."""
     received = sha256(path)
     if received != expected:
-        raise ValueError(wrong(path, f"sha256 {received}", f"sha256 {expected}"))
+        raise ValueError(mismatch(path, f"sha256 {received}", f"sha256 {expected}"))
 
 
-def wrong(path: Path, received: str, expected: str) -> str:
+def mismatch(path: Path, received: str, expected: str) -> str:
     """The message for a file whose content is not what it should be."""
     return (
         f"{path} is damaged or is not the file it should be.\n"
@@ -56,6 +56,7 @@ def download(url: str, path: Path, expected: str) -> None:
     Raises `ConnectionError` when the network fails, stays silent for `TIMEOUT`
     seconds, or delivers something whose sha256 is not `expected`.
     """
+    # By process id: two notebooks that start together must not write into one file.
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         _check_network(url)
@@ -93,6 +94,7 @@ def _check_network(url: str) -> None:
 
 
 def _connect(where: tuple[str, int], answers: list) -> None:
+    """Append None to `answers` when somebody answers, or else the error."""
     try:
         socket.create_connection(where, timeout=CONNECT).close()
         answers.append(None)
@@ -101,11 +103,13 @@ def _connect(where: tuple[str, int], answers: list) -> None:
 
 
 def _receive(url: str, part: Path) -> None:
+    """Write what `url` delivers into the file `part`, with a bar."""
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
         open(part, "wb") as file,
         Progress() as progress,
     ):
+        # Not every server says how much will come; then the bar stays empty.
         size = int(answer.headers.get("Content-Length") or 0)
         while block := answer.read(_BLOCK):
             file.write(block)

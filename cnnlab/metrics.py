@@ -25,10 +25,12 @@ def as_probabilities(scores) -> np.ndarray:
     """
     scores = np.asarray(scores)
     if scores.shape[-1] == 1:  # two classes
+        # Logits that all happen to lie in [0, 1] cannot be told from probabilities.
         certain = ((scores >= 0) & (scores <= 1)).all()
         return scores if certain else 1 / (1 + np.exp(-scores))
     if (scores >= 0).all() and np.allclose(scores.sum(-1), 1, atol=1e-3):
         return scores
+    # The largest at 0: exp overflows above 88 in float32.
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 
@@ -117,6 +119,7 @@ def mean_average_precision(y_true: np.ndarray, scores: np.ndarray) -> float:
             "`y_true` must be (samples,) and `scores` (samples, num_classes). "
             f"Received: shapes {y_true.shape} and {scores.shape}"
         )
+    # Without a single positive sample a class has no recall, so no curve.
     present = np.unique(y_true)
     if present[0] < 0 or present[-1] >= scores.shape[1]:
         raise ValueError(
@@ -139,6 +142,7 @@ def iou(
     array([0.6       , 0.33333333])
     """
     counts = confusion_matrix(y_true, y_pred, num_classes=num_classes)
+    # Sizes of both masks together; the union holds what both have once, not twice.
     both, sizes = np.diag(counts), counts.sum(axis=0) + counts.sum(axis=1)
     return _divide(both, sizes - both)
 
@@ -156,12 +160,16 @@ def dice(
 
 
 def _divide(part, whole) -> np.ndarray:
+    """`part / whole`, nan where there is nothing to divide by."""
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def _scores(y_true, y_pred, num_classes):
+    """Precision, recall, F1 and the number of images, each `(num_classes,)`."""
     from sklearn import metrics
 
+    # All classes are named: scikit-learn would leave out one that occurs in neither,
+    # and `precision(...)[k]` would no longer be that of class k.
     y_true, y_pred, classes = _labels(y_true, y_pred, num_classes)
     return metrics.precision_recall_fscore_support(
         y_true, y_pred, labels=classes, zero_division=0.0

@@ -54,6 +54,7 @@ def _regular(corners: int, radii: Sequence[float] = (1.0,)) -> np.ndarray:
 
 
 def _heart() -> np.ndarray:
+    """The usual parametric curve of a heart, its point down."""
     t = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.stack([16 * np.sin(t) ** 3, y], axis=1)
@@ -154,6 +155,8 @@ def _pictures(
 def _colours(rng: np.random.Generator, n: int) -> list[np.ndarray]:
     """Ground, shape and line colours; the first two at `MIN_CONTRAST` or more."""
     ground = rng.uniform(50, 205, (n, 1, 3))
+    # Sixteen tries for each picture, in one draw: that none is far enough away from the
+    # ground is next to impossible, and drawing until one is would take a loop.
     drawn = rng.uniform(0, 255, (n, 16, 3))
     first = (np.linalg.norm(drawn - ground, axis=-1) >= MIN_CONTRAST).argmax(axis=1)
     shape = drawn[np.arange(n), first]

@@ -20,7 +20,11 @@ def seed(value: int = 0) -> None:
 
 
 def start(value: int = 0) -> None:
-    """Seed, and say in one line what this notebook runs on."""
+    """Seed, and say in one line what this notebook runs on.
+
+    The line is what a question about different numbers is answered from: versions,
+    backend, device and budget.
+    """
     seed(value)
     runs_on = f"Keras {keras.__version__} on {keras.backend.backend()}, {device()}"
     amount = budget(smoke="smoke", cpu="cpu", gpu="gpu")
@@ -43,6 +47,7 @@ def budget(*, smoke, cpu, gpu):
 
     >>> epochs = budget(smoke=1, cpu=5, gpu=20)
     """
+    # Asked each time, not on import: tests and the grader set the variable later.
     name = os.environ.get("CNNLAB_BUDGET") or device()
     if name not in BUDGETS:
         raise ValueError(
@@ -100,11 +105,13 @@ def restart(model: keras.Model, value: int = 0) -> None:
     """
     seed(value)
     model.set_weights(keras.models.clone_model(model).get_weights())
+    # Momenta, second moments and the step count begin at 0; the learning rate is a
+    # variable of the optimizer too, and is kept.
     model.optimizer.build(model.trainable_variables)
     for variable in model.optimizer.variables:
         if "learning_rate" not in variable.path:
             variable.assign(np.zeros(variable.shape))
-    seed(value)
+    seed(value)  # once more: drawing the weights has used up some of it
 
 
 def steps_per_second(model: keras.Model, dataset, steps: int) -> float:
@@ -125,10 +132,10 @@ def steps_per_second(model: keras.Model, dataset, steps: int) -> float:
 
 
 def _make_variables(model, x, y) -> None:
-    """Those of optimizer and metrics: TensorFlow traces a step that makes them twice.
+    """Make the variables of optimizer and metrics before the first step.
 
-    Without it the first batch of a deep network takes twice as long. What does not
-    work here is left to `fit`, which says why.
+    TensorFlow traces a step that makes variables twice: the first batch of a deep
+    network takes twice as long. What fails here is left to `fit`, which says why.
     """
     ready = model.built and model.compiled and y is not None
     if ready and keras.backend.backend() == "tensorflow":
@@ -179,6 +186,7 @@ def gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> list[np.ndarr
 
 
 def _loss(y, p):
+    # Not the compiled one: the model may have another loss, or none.
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, p))
 
 
@@ -187,6 +195,7 @@ def _by_tensorflow(model, x, y) -> list:
 
     with tf.GradientTape() as tape:
         loss = _loss(y, model(x, training=True))
+    # A weight without any part in the loss has gradient 0, as in JAX, and not None.
     weights = [weight.value for weight in model.trainable_variables]
     return tape.gradient(loss, weights, unconnected_gradients="zero")
 
@@ -194,6 +203,7 @@ def _by_tensorflow(model, x, y) -> list:
 def _by_jax(model, x, y) -> list:
     import jax
 
+    # JAX differentiates functions of arrays: variables go in as arguments.
     def loss(weights, states):
         return _loss(y, model.stateless_call(weights, states, x, training=True)[0])
 
@@ -205,7 +215,12 @@ _GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax}
 
 
 def progress(count: int, what: str = "epoch") -> Iterator[int]:
-    """Give 1, 2, ..., `count`, with a bar: for a training loop of one's own."""
+    """Yield 1, 2, ..., `count`, with a bar: for a training loop of one's own.
+
+    Args:
+        count: how many rounds.
+        what: one round is called, in the singular.
+    """
     line = Progress()
     for number in range(1, count + 1):
         line.move(f"{what} {number}/{count}", (number - 1) / count)
@@ -224,12 +239,13 @@ class _ShowProgress(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
+        # None of a generator, whose length nobody knows: the bar moves by epochs then.
         epochs, steps = self.params["epochs"], self.params["steps"] or batch + 1
         share = (self.epoch + (batch + 1) / steps) / epochs
         self.line.move(f"epoch {self.epoch + 1}/{epochs}", share, self.measures)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epochs_done += 1
+        self.epochs_done += 1  # early stopping: fewer than were asked for
         self.measures = "".join(
             f", {name.replace('_', ' ')} {value:.3g}" for name, value in logs.items()
         )

@@ -46,6 +46,8 @@ class Field:
 
     def slide(self, kernel_size: int, strides: int, dilation: int, before: int) -> Self:
         """The field after a window slid over this one, `before` zeros in front."""
+        # The pattern of spans comes back after `len(self.spans)` inputs, so after that
+        # many outputs, less what the strides have in common with it.
         shared = math.gcd(len(self.spans), strides)
         spans = tuple(
             self.union(
@@ -60,6 +62,9 @@ class Field:
     ) -> Self:
         """The field after a transposed convolution that drops `before` outputs."""
         spans = []
+        # The other way round: which inputs paint output `out`. In between lie gaps
+        # (strides above the kernel size) that none paints; as a span needs two ends,
+        # they get those of the input before.
         for out in range(len(self.spans) * strides):
             places = [out + before - tap * dilation for tap in range(kernel_size)]
             seen = [place // strides for place in places if place % strides == 0]
@@ -80,12 +85,16 @@ def merge(fields: list[Field]) -> Field:
     Raises:
         ValueError: if the tensors advance at different paces.
     """
+    # A field that stands still cannot be lined up with one that advances; where all see
+    # the whole image, what the others see is part of it.
     fields = [field for field in fields if not field.advance] or fields
     if len({field.jump for field in fields}) > 1:
         raise ValueError(
             "Tensors that are merged must have come down by the same strides. "
             f"Received: jumps of {[field.jump for field in fields]} pixels"
         )
+    # Patterns of different length, 2 after one upsampling and 4 after two, line up
+    # again after their least common multiple.
     period = math.lcm(*(len(field.spans) for field in fields))
     hulls = [[field.at(out) for field in fields] for out in range(period)]
     spans = tuple(

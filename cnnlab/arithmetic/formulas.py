@@ -31,13 +31,14 @@ def padding_amounts(
     _check_positive(
         size=size, kernel_size=kernel_size, strides=strides, dilation=dilation
     )
-    reach = dilation * (kernel_size - 1) + 1
+    span = dilation * (kernel_size - 1) + 1  # pixels from the first tap to the last
     if padding == "valid":
         return 0, 0
     if padding == "causal":
-        return reach - 1, 0
+        return span - 1, 0
     if padding == "same":
-        total = max((math.ceil(size / strides) - 1) * strides + reach - size, 0)
+        # What the last window lacks; nothing where strides jump over the end.
+        total = max((math.ceil(size / strides) - 1) * strides + span - size, 0)
         return total // 2, total - total // 2
     pixels = _pixels(padding, '"valid", "same", "causal"')
     return pixels, pixels
@@ -73,16 +74,16 @@ def output_size(
     before, after = padding_amounts(
         size, kernel_size, strides=strides, padding=padding, dilation=dilation
     )
-    reach = dilation * (kernel_size - 1) + 1
+    span = dilation * (kernel_size - 1) + 1
     padded = size + before + after
-    if reach > padded:
+    if span > padded:
         raise ValueError(
             f"The kernel must fit into the padded input. Received: a kernel that "
-            f"spans {reach} (kernel_size={kernel_size}, dilation={dilation}) on a "
+            f"spans {span} (kernel_size={kernel_size}, dilation={dilation}) on a "
             f"padded input of {padded} (size={size}, padding={padding!r}). Use a "
             'larger input, a smaller kernel or padding="same".'
         )
-    return (padded - reach) // strides + 1
+    return (padded - span) // strides + 1
 
 
 def transposed_output_size(
@@ -115,6 +116,7 @@ def transposed_output_size(
         size=size, kernel_size=kernel_size, strides=strides, dilation=dilation
     )
     span = dilation * (kernel_size - 1) + 1
+    # With strides above 1 several sizes lead back to `size`; Keras takes these two.
     if padding == "same":
         return size * strides
     if padding == "valid":
@@ -229,6 +231,7 @@ def receptive_field(layers: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
     for kernel_size, strides, *rest in layers:
         dilation = rest[0] if rest else 1
         _check_positive(kernel_size=kernel_size, strides=strides, dilation=dilation)
+        # Taps lie `dilation` inputs apart, and neighbouring inputs `jump` pixels.
         size += dilation * (kernel_size - 1) * jump
         jump *= strides
         steps.append((size, jump))
@@ -255,6 +258,7 @@ def _pixels(padding: str | int, words: str) -> int:
 
 def _check_positive(**counts: int) -> None:
     for name, count in counts.items():
+        # NumPy's integers are Integral, but no `int`.
         if not isinstance(count, numbers.Integral) or count < 1:
             raise ValueError(
                 f"`{name}` must be an integer of at least 1. Received: {name}={count!r}"

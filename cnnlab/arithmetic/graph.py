@@ -21,14 +21,14 @@ class Row:
     """One layer: its output, without the batch axis, and what it costs."""
 
     name: str
-    layer: str
+    layer: str  # its class
     output_shape: tuple[int, ...]
     params: int
     trainable_params: int
     macs: int
-    memory: int
-    receptive_field: tuple[int, ...]
-    jump: tuple[int | float, ...]
+    memory: int  # bytes
+    receptive_field: tuple[int, ...]  # pixels, per axis
+    jump: tuple[int | float, ...]  # pixels, per axis; 1/2 after an upsampling
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,17 @@ class Table:
 
     @property
     def params(self) -> int:
+        """Parameters of all layers, trained or not."""
         return sum(row.params for row in self.rows)
 
     @property
     def trainable_params(self) -> int:
+        """Parameters that training changes: none of a frozen layer's."""
         return sum(row.trainable_params for row in self.rows)
 
     @property
     def macs(self) -> int:
+        """Multiply-accumulates for one image."""
         return sum(row.macs for row in self.rows)
 
     @property
@@ -110,6 +113,7 @@ def _walk(model, inputs: Sequence[Tensor]) -> tuple[tuple[Row, ...], Tensor]:
     """The rows of a model fed with `inputs`, and its (first) output."""
     names, calls, output = _graph(model)
     layers = {layer.name: layer for layer in model.layers}
+    # A tensor is known by its layer and the number of the layer's call that made it.
     tensors = {(name, 0): x for name, x in zip(names, inputs, strict=True)}
     rows = {name: _row(name, "InputLayer", Step(x)) for (name, _), x in tensors.items()}
     waiting = deque(calls)
@@ -153,6 +157,7 @@ def _graph(model) -> tuple[list[str], list[tuple], tuple[str, int]]:
         ]
         names = [name for name, _ in _places(config["input_layers"])]
         return names, calls, next(_places(config["output_layers"]))
+    # A Sequential lists its layers and no calls: each takes what the one before gives.
     chain = [(entry["config"]["name"], entry["class_name"]) for entry in entries]
     calls = [
         (name, kind, 0, [(source, 0)]) for (source, _), (name, kind) in pairwise(chain)
@@ -175,6 +180,7 @@ def _places(nested) -> Iterator[tuple[str, int]]:
     """(layer, call number) of each input or output of a model's configuration."""
     if isinstance(nested, dict):
         nested = list(nested.values())
+    # Keras writes one tensor as [layer, call, index] and several as a list of those.
     if isinstance(nested[0], str):
         yield tuple(nested[:2])
     else:
@@ -183,10 +189,12 @@ def _places(nested) -> Iterator[tuple[str, int]]:
 
 
 def _step(name: str, kind: str, layer, xs: list[Tensor]) -> Step:
+    """What one call makes and costs, by its class's rule; a nested model's sums."""
     if kind in ("Functional", "Sequential"):
         rows, output = _walk(layer, xs)
         total = Table(rows)
         fixed = total.params - total.trainable_params
+        # Its inputs are the outputs of layers outside, which are counted there.
         inner = sum(row.memory for row in rows if row.layer != "InputLayer")
         numbers = inner // BYTES_PER_NUMBER
         return Step(output, total.params, fixed, total.macs, numbers)

@@ -33,6 +33,7 @@ class Step:
 
 def _window(layer, kernel_size: Sequence[int]) -> list[dict[str, int]]:
     """The layer's window, axis by axis."""
+    # Pooling layers have no dilation_rate.
     dilation = getattr(layer, "dilation_rate", (1,) * len(kernel_size))
     return [
         {"kernel_size": size, "strides": strides, "dilation": rate}
@@ -115,6 +116,8 @@ def _dense(layer, x: Tensor) -> Step:
 
 
 def _normalise(layer, x: Tensor) -> Step:
+    # The layer counts axes with the batch, a Tensor without. The moving mean and
+    # variance are parameters that no gradient trains.
     channels = x.shape[layer.axis % (len(x.shape) + 1) - 1]
     learnt = (layer.scale + layer.center) * channels
     return Step(x, learnt + 2 * channels, fixed_params=2 * channels)

@@ -5,7 +5,7 @@ each); `pipeline` turns it into layers, `safe_views` into views for test-time
 augmentation. `mixup` and `cutmix` mix images and labels alike, so no label is broken.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 import keras
 import numpy as np
@@ -18,11 +18,16 @@ from cnnlab.augment._label_safe import rules as rules
 
 _AFFINE = ("rotation", "translation", "zoom")  # one layer does all three
 _LAYERS: dict[str, Callable[..., keras.Layer]] = {
-    "horizontal_flip": lambda f, v, s: layers.RandomFlip("horizontal", seed=s),
-    "vertical_flip": lambda f, v, s: layers.RandomFlip("vertical", seed=s),
-    "brightness": lambda f, v, s: layers.RandomBrightness(f, v, seed=s),
-    "contrast": lambda f, v, s: layers.RandomContrast(f, v, seed=s),
-    "hue": lambda f, v, s: layers.RandomHue(f, v, seed=s),
+    # A flip takes neither: at any strength above 0 it turns every second image.
+    "horizontal_flip": lambda factor, value_range, seed: layers.RandomFlip(
+        "horizontal", seed=seed
+    ),
+    "vertical_flip": lambda factor, value_range, seed: layers.RandomFlip(
+        "vertical", seed=seed
+    ),
+    "brightness": layers.RandomBrightness,
+    "contrast": layers.RandomContrast,
+    "hue": layers.RandomHue,
 }
 
 
@@ -50,6 +55,7 @@ def pipeline(
     """
     if strength < 0:
         raise ValueError(f"`strength` must be at least 0. Received: {strength}")
+    # Keras refuses a factor above 1.
     limits = {
         name: min(strength * rule.limit, 1.0)
         for name, rule in rules(kind).items()
@@ -57,8 +63,10 @@ def pipeline(
     }
     affine = {name: limits.pop(name) for name in _AFFINE if name in limits}
     chosen = [RandomAffine(**affine, seed=seed)] if affine else []
+    # Seeds of their own: with one for all, the brightest would be the most turned.
     for index, (name, limit) in enumerate(limits.items(), start=1):
-        chosen.append(_LAYERS[name](limit, value_range, seed + index))
+        layer = _LAYERS[name](limit, value_range=value_range, seed=seed + index)
+        chosen.append(layer)
     return keras.Sequential(chosen or [layers.Identity()], name=f"augment_{kind}")
 
 
@@ -67,20 +75,21 @@ def with_masks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images and their masks, each pair moved by the same random transform.
 
-    Masks, `(batch, height, width)` ids, are moved by nearest neighbour, so that no new
-    id appears between two old ones; changes of colour leave them alone.
+    Masks, `(batch, height, width)` of class numbers, are moved by nearest neighbour:
+    the mean of classes 1 and 3 would be class 2. Changes of colour leave them alone.
     """
     if masks.shape != x.shape[:3]:
         raise ValueError(
             "`masks` must be (batch, height, width) of `x`. "
             f"Received: masks {masks.shape}, x {x.shape}"
         )
-    data = {"images": x, "segmentation_masks": masks[..., None]}
+    batch = {"images": x, "segmentation_masks": masks[..., None]}
+    # Each layer draws once, for an image and its mask together.
     for layer in transforms.layers:
-        data = layer(data, training=True)
-    moved = keras.ops.convert_to_numpy(data["segmentation_masks"])
-    images = keras.ops.convert_to_numpy(data["images"])
-    return images, moved[..., 0].astype(masks.dtype)
+        batch = layer(batch, training=True)
+    moved_images = keras.ops.convert_to_numpy(batch["images"])
+    moved_masks = keras.ops.convert_to_numpy(batch["segmentation_masks"])
+    return moved_images, moved_masks[..., 0].astype(masks.dtype)
 
 
 def mixup(
@@ -110,12 +119,14 @@ def cutmix(
     Features". Labels are one-hot, `(batch, num_classes)`.
     """
     rng, partner = _partners(x, y, alpha, seed)
+    # A box of share 1 - a has sides of sqrt(1 - a).
     side = np.sqrt(1 - rng.beta(alpha, alpha, len(x)))
     rows, columns = (
         np.abs(np.arange(size) - rng.integers(0, size, (len(x), 1)))
         < side[:, None] * size / 2
         for size in x.shape[1:3]
     )
+    # Counted in pixels after clipping, not taken from `a`: labels must match the image.
     keep = 1 - (rows[:, :, None] & columns[:, None, :]).astype("float32")
     share = keep.mean(axis=(1, 2))
     return _blend(x, partner, keep[..., None]), _blend(y, partner, share[:, None])
@@ -141,7 +152,7 @@ def _blend(values: np.ndarray, partner: np.ndarray, share: np.ndarray) -> np.nda
 
 
 def _shift(rows: int, columns: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Move images by one pixel; the edge left behind is repeated."""
+    """A view that moves images by one pixel; the edge left behind is repeated."""
 
     def view(x: np.ndarray) -> np.ndarray:
         padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
@@ -184,19 +195,28 @@ def safe_views(kind: str) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
 def tta(
     model: keras.Model,
     x: np.ndarray,
-    views: Sequence[Callable[[np.ndarray], np.ndarray]],
+    views: Collection[Callable[[np.ndarray], np.ndarray]],
 ) -> np.ndarray:
     """Return the mean of the probabilities the model gives to several views of `x`.
 
     Test-time augmentation: K views cost K predictions. The model must end in softmax
-    or sigmoid; means of logits or of class ids are something else.
+    or sigmoid: a mean of logits is something else, a mean of class numbers nonsense.
+
+    Args:
+        model: from images to probabilities, `(batch, num_classes)`.
+        x: images, `(batch, height, width, channels)`.
+        views: such as `safe_views(kind).values()`.
+
+    Raises:
+        ValueError: without views, or for outputs that are no probabilities.
     """
     if not views:
         raise ValueError("`views` is empty. See safe_views(kind).values()")
-    seen = [model.predict(view(x), verbose=0) for view in views]
-    if min(map(np.min, seen)) < 0 or max(map(np.max, seen)) > 1 + 1e-5:
+    predictions = [model.predict(view(x), verbose=0) for view in views]
+    lowest, highest = np.min(predictions), np.max(predictions)
+    if lowest < 0 or highest > 1 + 1e-5:  # float32 rounds a sure class above 1
         raise ValueError(
             "`model` must return probabilities, in [0, 1]: end it in softmax. "
-            f"Received: values from {np.min(seen):.3g} to {np.max(seen):.3g}"
+            f"Received: values from {lowest:.3g} to {highest:.3g}"
         )
-    return np.mean(seen, axis=0, dtype="float64").astype("float32")
+    return np.mean(predictions, axis=0, dtype="float64").astype("float32")

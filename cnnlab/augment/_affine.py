@@ -7,6 +7,7 @@ from keras import ops
 Range = float | tuple[float, float]
 
 
+# Registered, so that a saved model with it inside can be loaded again.
 @keras.saving.register_keras_serializable("cnnlab")
 class RandomAffine(keras.Layer):
     """Images turned, shifted and zoomed at random, each by its own draw.
@@ -47,6 +48,7 @@ class RandomAffine(keras.Layer):
         self.zoom = _limits("zoom", zoom)
         self.interpolation = interpolation
         self.seed = seed
+        # A plain number would be a constant of the compiled step: one draw for ever.
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs, training=False):
@@ -55,11 +57,11 @@ class RandomAffine(keras.Layer):
         is_dict = isinstance(inputs, dict)
         images = inputs["images"] if is_dict else inputs
         transform = self._draw(ops.shape(images))
-        moved = self._move(images, transform, self.interpolation)
+        resampled = self._resample(images, transform, self.interpolation)
         if not is_dict:
-            return moved
-        masks = self._move(inputs["segmentation_masks"], transform, "nearest")
-        return inputs | {"images": moved, "segmentation_masks": masks}
+            return resampled
+        masks = self._resample(inputs["segmentation_masks"], transform, "nearest")
+        return inputs | {"images": resampled, "segmentation_masks": masks}
 
     def _draw(self, shape):
         """For each image the eight numbers of `ops.image.affine_transform`.
@@ -76,20 +78,23 @@ class RandomAffine(keras.Layer):
         angle, scale = 2 * np.pi * angle, 1 + zoom
         cosine, sine = ops.cos(angle), ops.sin(angle)
         y_centre, x_centre = (height - 1) / 2, (width - 1) / 2
-        # the centre of the output, as seen from the centre of the input, before turning
+        # The output's first pixel, seen from the input's centre, before turning.
         y = -scale * y_centre - down * height
         x = -scale * x_centre - right * width
+        # Eight numbers make a projective transform; an affine one has zeros in the end.
         zero = ops.zeros_like(angle)
         to_x = (cosine * scale, -sine * scale, x_centre + cosine * x - sine * y)
         to_y = (sine * scale, cosine * scale, y_centre + sine * x + cosine * y)
         return ops.stack([*to_x, *to_y, zero, zero], axis=1)
 
-    def _move(self, images, transform, interpolation):
+    def _resample(self, images, transform, interpolation):
+        # Between two pixels lie fractions, which uint8 has no room for.
         images = ops.cast(images, self.compute_dtype)
         return ops.image.affine_transform(
             images, transform, interpolation, fill_mode="nearest"
         )
 
+    # Keras asks when a model is built; it would else trace `call` to find out.
     def compute_output_shape(self, input_shape):
         return input_shape
 

@@ -7,8 +7,8 @@ class Rule(NamedTuple):
     """May this transform be used? "yes", with "care", or "no"; how far; and why.
 
     `limit` is the factor at strength 1, in the layer's own unit: turns for a rotation
-    (15/360 is 15 degrees), shares of the side for translation and zoom, 1 for a flip;
-    0 leaves the transform out.
+    (15/360 is 15 degrees), shares of the side for translation and zoom, 1 for a flip,
+    for hue twice the turn of the colour circle; 0 leaves the transform out.
     """
 
     verdict: str
@@ -16,6 +16,8 @@ class Rule(NamedTuple):
     reason: str
 
 
+# "care" with limit 0: right for some data of this kind and wrong for others, so nothing
+# is done unless somebody who knows the data asks for it.
 _UPRIGHT = {
     "horizontal_flip": Rule("yes", 1, "seen from the other side it is the same thing"),
     "vertical_flip": Rule("no", 0, "nothing of this kind is ever seen upside down"),
@@ -27,6 +29,7 @@ _UPRIGHT = {
     "hue": Rule("care", 0.05, "light tints a picture, but colour may tell classes"),
 }
 _GREY = _UPRIGHT | {"hue": Rule("no", 0, "a grey picture has no hue")}
+# 180 degrees to both sides are all turns.
 _FROM_ABOVE = _UPRIGHT | {
     "horizontal_flip": Rule("yes", 1, "seen from above there is no left and right"),
     "vertical_flip": Rule("yes", 1, "seen from above there is no up and down"),

@@ -61,6 +61,7 @@ def load(name: str, *, size: int | None = None, offline: bool | None = None) -> 
         raise ValueError(f"`name` must be one of {NAMES}. Received: name={name!r}")
     if size is not None and name != "flower_photos":
         raise ValueError(f"only flower_photos has a `size`. Received: {name}, {size}")
+    # A real set that lies in the course-data folder is as reproducible as a stand-in.
     if offline is None and os.environ.get("CNNLAB_OFFLINE") == "1":
         offline = name not in SOURCES or not places.in_course_data(name)
     if name == "digits":
@@ -104,6 +105,7 @@ def _real_or_stand_in(name: str, size: int | None, offline: bool | None) -> Data
         found = places.find(name)
         return _real(found if found.place else places.download(name), size)
     except ConnectionError as error:
+        # Said on a line of its own, never swapped silently: the numbers are others.
         if offline is False or name not in STAND_INS:
             raise FileNotFoundError(_how_to_get(name, str(error))) from error
         print(f"data: {error}")
@@ -129,7 +131,7 @@ def _stand_in(name: str, size: int | None) -> Dataset:
     if name not in STAND_INS:
         raise FileNotFoundError(_how_to_get(name, "offline, and it has no stand-in"))
     made = STAND_INS[name](size)
-    origin = f"stand-in for {SOURCES[name].title}: {made.words}"
+    origin = f"stand-in for {SOURCES[name].title}: {made.description}"
     return _dataset(made.name, made.arrays, made.class_names, origin)
 
 

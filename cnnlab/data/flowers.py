@@ -33,19 +33,20 @@ def read(path: Path, size: int) -> tuple[Arrays, list[str]]:
         `x_train, y_train, x_test, y_test` (uint8 `(n, size, size, 3)`, int32 `(n,)`,
         shuffled the same way each time), and the files that are no readable image.
     """
-    kept = _kept(path, size)
+    cached = _cached(path, size)
     try:
-        with np.load(kept, allow_pickle=False) as file:
+        with np.load(cached, allow_pickle=False) as file:
             return tuple(file[part] for part in PARTS), list(map(str, file["skipped"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there, or half written: made anew
     arrays, skipped = _decode(path, size)
-    _keep(kept, dict(zip(PARTS, arrays, strict=True)), skipped)
+    _store(cached, dict(zip(PARTS, arrays, strict=True)), skipped)
     return arrays, skipped
 
 
-def _kept(path: Path, size: int) -> Path:
+def _cached(path: Path, size: int) -> Path:
     """Where the arrays are kept: the name changes when any of the photos does."""
+    # By size and time, not by content: reading 200 MB is what this is to save.
     files = sorted(path.rglob("*.jpg")) if path.is_dir() else [path]
     facts = [
         (str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files
@@ -54,18 +55,19 @@ def _kept(path: Path, size: int) -> Path:
     return fetch.keras_cache().parent / "cnnlab" / f"flower_photos-{size}-{key}.npz"
 
 
-def _keep(kept: Path, arrays: dict[str, np.ndarray], skipped: list[str]) -> None:
-    part = kept.with_suffix(f".{os.getpid()}.part")
+def _store(cached: Path, arrays: dict[str, np.ndarray], skipped: list[str]) -> None:
+    """Write the arrays to `cached`, whole or not at all, and delete outdated ones."""
+    part = cached.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):  # a full disk costs time, not the lab
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        cached.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(part, "wb") as file:
                 np.savez(file, **arrays, skipped=np.array(skipped, dtype=str))
-            part.replace(kept)
+            part.replace(cached)
         finally:
             part.unlink(missing_ok=True)
-        for old in kept.parent.glob(f"{kept.name.rsplit('-', 1)[0]}-*.npz"):
-            if old != kept:  # of photos that have changed since
+        for old in cached.parent.glob(f"{cached.name.rsplit('-', 1)[0]}-*.npz"):
+            if old != cached:  # of photos that have changed since
                 old.unlink()
 
 
@@ -77,30 +79,37 @@ def _decode(path: Path, size: int) -> tuple[Arrays, list[str]]:
     with Progress() as progress:
         for count, (name, content) in enumerate(photos):
             progress.move("reading photos", min(1, count / sum(FLOWER_PHOTOS.counts)))
-            part, kind, _ = name.split("/")
+            part, class_name, _ = name.split("/")
+            # One photo that cannot be read is named and left out; it stops no lab.
             try:
                 pictures[part].append(_square(content, size))
-                labels[part].append(CLASSES.index(kind))
+                labels[part].append(CLASSES.index(class_name))
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 skipped.append(name)
     return _shuffled(path, pictures, labels), skipped
 
 
 def _shuffled(path: Path, pictures: dict, labels: dict) -> Arrays:
+    """The four arrays, no longer sorted by class."""
+    # Keras' `validation_split` takes the end: of a sorted set, one class only.
     arrays = []
     for part in ("train", "val"):
-        _check(path, part, labels[part])
+        _check_classes(path, part, labels[part])
+        # NumPy promises the numbers of RandomState for ever, those of Generator not.
         order = np.random.RandomState(0).permutation(len(labels[part]))
         arrays += [np.stack(pictures[part])[order]]
         arrays += [np.array(labels[part], "int32")[order]]
     return tuple(arrays)
 
 
-def _check(path: Path, part: str, labels: list[int]) -> None:
+def _check_classes(path: Path, part: str, labels: list[int]) -> None:
+    """Raise `ValueError` unless every class has a photo: else the folder is another."""
     missing = [name for k, name in enumerate(CLASSES) if k not in labels]
     if missing:
         expected = f"readable *.jpg of each class in {part}/<class>/: {CLASSES}"
-        raise ValueError(fetch.wrong(path, f"none of {', '.join(missing)}", expected))
+        raise ValueError(
+            fetch.mismatch(path, f"none of {', '.join(missing)}", expected)
+        )
 
 
 def _square(content: bytes, size: int) -> np.ndarray:
@@ -116,9 +125,9 @@ def _square(content: bytes, size: int) -> np.ndarray:
 
 def _from_folder(folder: Path) -> Iterator[_Photo]:
     for part in ("train", "val"):
-        for kind in CLASSES:
-            for file in sorted((folder / part / kind).glob("*.jpg")):
-                yield f"{part}/{kind}/{file.name}", file.read_bytes()
+        for class_name in CLASSES:
+            for file in sorted((folder / part / class_name).glob("*.jpg")):
+                yield f"{part}/{class_name}/{file.name}", file.read_bytes()
 
 
 def _from_archive(path: Path) -> Iterator[_Photo]:
@@ -127,11 +136,10 @@ def _from_archive(path: Path) -> Iterator[_Photo]:
         seen = dict.fromkeys(CLASSES, 0)
         rank = {}
         for name in sorted(member.name for member in members):
-            kind = name.split("/")[-2]
-            rank[name], seen[kind] = seen[kind], seen[kind] + 1
-        for (
-            member
-        ) in members:  # in the order of the archive: it can't be read backwards
-            kind, file = member.name.split("/")[-2:]
+            class_name = name.split("/")[-2]
+            rank[name], seen[class_name] = seen[class_name], seen[class_name] + 1
+        # In the order of the archive: going back would unpack it again from the start.
+        for member in members:
+            class_name, file = member.name.split("/")[-2:]
             part = "train" if rank[member.name] % 5 else "val"
-            yield f"{part}/{kind}/{file}", archive.extractfile(member).read()
+            yield f"{part}/{class_name}/{file}", archive.extractfile(member).read()

@@ -16,6 +16,7 @@ import numpy as np
 from cnnlab import fetch
 from cnnlab.data.sources import PARTS, SOURCES, Arrays, Source, read_npz
 
+# What NumPy, gzip and zipfile raise when a file is cut short or of another kind.
 _UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -68,6 +69,7 @@ def in_course_data(name: str) -> Path | None:
 def find(name: str) -> Found:
     """Look for the set `name` without the network; nothing is read yet."""
     source = SOURCES[name]
+    # First what a school has put there on purpose, then what Keras happened to keep.
     if path := in_course_data(name):
         return Found(name, "CNNLAB_DATA", (path,), bool(source.hashes))
     paths = _cached(source)
@@ -95,6 +97,8 @@ def _cached(source: Source) -> tuple[Path, ...]:
 
 def check(found: Found) -> None:
     """Raise `ValueError` when a file is not the one whose sha256 is known."""
+    # Course data are packed anew, so their files have other hashes; and where hashes of
+    # the arrays are known, `read` compares those.
     if found.place != "CNNLAB_DATA" and not found.source.hashes:
         hashes = [expected for _, expected in found.source.files.values()]
         for path, expected in zip(found.paths, hashes, strict=True):
@@ -116,11 +120,11 @@ def read(found: Found) -> Arrays:
             arrays = found.source.read(found.paths)
     except _UNREADABLE as error:
         received = f"{type(error).__name__}: {error}"
-        raise ValueError(fetch.wrong(path, received, found.source.title)) from error
+        raise ValueError(fetch.mismatch(path, received, found.source.title)) from error
     for part, array in zip(PARTS, arrays, strict=True):
         expected, received = _facts(found.source, part, array)
         if received != expected:
-            raise ValueError(fetch.wrong(path, received, expected))
+            raise ValueError(fetch.mismatch(path, received, expected))
     return arrays
 
 
@@ -129,6 +133,7 @@ def _facts(source: Source, part: str, array: np.ndarray) -> tuple[str, str]:
     count = source.counts[part.endswith("test")]
     if part.startswith("x"):
         expected = f"{part} uint8 {(count, *source.shape)}"
+        # Keras hands out grey images without a channel axis; `load` adds it.
         grey = array.ndim == 3 and source.shape[-1] == 1
         received = f"{part} {array.dtype} {array.shape + (1,) * grey}"
     else:

@@ -16,7 +16,7 @@ class StandIn(NamedTuple):
     name: str
     arrays: Arrays
     class_names: tuple[str, ...]
-    words: str
+    description: str
 
 
 def digits(size: int | None = None) -> StandIn:
@@ -33,8 +33,8 @@ def digits(size: int | None = None) -> StandIn:
     x, y = x.astype("uint8")[..., None], bunch.target.astype("int32")
     test = stratified(y, 500, seed=0)
     arrays = x[~test], y[~test], x[test], y[test]
-    words = "scikit-learn digits, 1,797 images resized to 28x28"
-    return StandIn("digits", arrays, tuple("0123456789"), words)
+    description = "scikit-learn digits, 1,797 images resized to 28x28"
+    return StandIn("digits", arrays, tuple("0123456789"), description)
 
 
 def _bilinear(size: int, new_size: int) -> np.ndarray:
@@ -59,14 +59,16 @@ def _shapes(class_names: tuple[str, ...], size: int, counts: tuple) -> StandIn:
         shapes.make(count, classes=class_names, size=size, seed=seed)
         for seed, count in enumerate(counts)
     )
-    words = f"made shapes, {counts[0]:,} + {counts[1]:,} images {size}x{size}"
-    return StandIn("shapes", (train.x, train.y, test.x, test.y), class_names, words)
+    arrays = train.x, train.y, test.x, test.y
+    description = f"made shapes, {counts[0]:,} + {counts[1]:,} images {size}x{size}"
+    return StandIn("shapes", arrays, class_names, description)
 
 
 def stratified(y: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """A mask `(n,)` that chooses `count` labels, of every class the same share."""
     order = np.random.RandomState(seed).permutation(len(y))  # NumPy froze this stream
     order = order[np.argsort(y[order], kind="stable")]
+    # Shuffled, then sorted by class: evenly spaced places give each class its share.
     mask = np.zeros(len(y), bool)
     mask[order[(2 * np.arange(count) + 1) * len(y) // (2 * count)]] = True
     return mask

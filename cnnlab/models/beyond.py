@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from cnnlab import blocks
-from cnnlab.models.ends import Shape, images
+from cnnlab.models.ends import Shape, image_input
 
 
 def unet(
@@ -26,11 +26,13 @@ def unet(
 
     Args:
         filters: of the first level; they double at each of the `depth` levels below.
+        padding: "valid" or "same", of all 3x3 convolutions.
+        batch_norm: normalise before each ReLU, and leave out the biases.
 
     Raises:
         ValueError: if a map on the way down cannot be halved without remainder.
     """
-    inputs = x = images(input_shape, 2**depth)
+    inputs = x = image_input(input_shape, 2**depth)
     lost = 4 if padding == "valid" else 0  # by the two convolutions of a level
     _check_halvings("input_shape", input_shape[:2], depth, lost)
     options = {"padding": padding, "batch_norm": batch_norm}
@@ -70,6 +72,7 @@ def generator(
     x = blocks.bn_relu(layers.Reshape((height, width, filters[0]))(x))
     for count in filters[1:]:
         x = blocks.deconv_bn(x, count)
+    # The last layer is not normalised: with it the paper's training was unstable.
     last = layers.Conv2DTranspose(
         channels, 5, strides=2, padding="same", activation="tanh"
     )
@@ -86,7 +89,8 @@ def discriminator(
     Returns the probability that an image is real, `(batch, 1)`. The first layer is
     not normalised; activations are leaky ReLU of slope 0.2.
     """
-    inputs = images(input_shape, 2 ** len(filters))
+    inputs = image_input(input_shape, 2 ** len(filters))
+    # "leaky_relu" by name has slope 0.2, the paper's; the layer LeakyReLU() has 0.3.
     first = layers.Conv2D(
         filters[0], 5, strides=2, padding="same", activation="leaky_relu"
     )
@@ -99,7 +103,7 @@ def discriminator(
 
 def omniglot_tower() -> keras.Model:
     """The tower of Koch et al., 2015, figure 4: 105x105x1 to 4,096 features."""
-    inputs = x = images((105, 105, 1), 105)
+    inputs = x = image_input((105, 105, 1), 105)
     for filters, size in ((64, 10), (128, 7), (128, 4)):
         x = layers.Conv2D(filters, size, activation="relu")(x)
         x = layers.MaxPooling2D(2)(x)
@@ -128,6 +132,7 @@ def siamese(tower: keras.Model | None = None, *, distance: str = "l1") -> keras.
             f'`distance` must be "l1" or "euclidean". Received: distance={distance!r}'
         )
     tower = omniglot_tower() if tower is None else tower
+    # One tower called twice: both images meet the same weights, counted once.
     pair = [keras.Input(tower.input_shape[1:]) for _ in range(2)]
     difference = layers.Subtract()([tower(image) for image in pair])
     if distance == "l1":

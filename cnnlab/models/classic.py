@@ -6,9 +6,11 @@ import keras
 from keras import layers
 
 from cnnlab import blocks
-from cnnlab.models.ends import Shape, classifier, images, share
+from cnnlab.models.ends import Shape, classifier, image_input, scale_width
 
-ALEXNET = (  # filters, kernel size, split over the GPUs, pooled
+# Filters, kernel size, split over the GPUs, pooled. "The kernels of the second, fourth,
+# and fifth convolutional layers" see the maps of their own GPU only (the paper, 3.5).
+ALEXNET = (
     (256, 5, True, True),
     (384, 3, False, False),
     (384, 3, True, False),
@@ -27,7 +29,7 @@ def mlp(
 
     `units` are the sizes of the hidden layers. Deck 001, "Multilayer perceptron".
     """
-    inputs = images(input_shape, 1)
+    inputs = image_input(input_shape, 1)
     x = layers.Flatten()(inputs)
     for size in units:
         x = layers.Dense(size, activation=activation)(x)
@@ -53,7 +55,7 @@ def lenet5(
         pooling: "average" or "max", 2x2.
         dropout: rate behind C5 and F6.
     """
-    inputs = images(input_shape, 28)
+    inputs = image_input(input_shape, 28)  # leaves C5 one 5x5 window
     x = layers.Conv2D(6, 5, padding="same", activation=activation, name="C1")(inputs)
     x = _pool(x, pooling, "S2")
     x = layers.Conv2D(16, 5, activation=activation, name="C3")(x)
@@ -73,9 +75,10 @@ def alexnet(
     `groups=1` is the one tower of deck 002, "AlexNet": 62,378,344. The paper says
     224x224, its arithmetic 227. Its local response normalisation is left out.
     """
-    inputs = images(input_shape, 67)
+    inputs = image_input(input_shape, 67)  # leaves the last pooling one 3x3 window
     x = layers.Conv2D(96, 11, strides=4, activation="relu")(inputs)
     x = layers.MaxPooling2D(3, strides=2)(x)
+    # 3x3 at stride 2: overlapping windows overfit a little less (the paper, 3.4).
     for filters, size, split, pooled in ALEXNET:
         options = {"groups": groups if split else 1, "padding": "same"}
         x = layers.Conv2D(filters, size, activation="relu", **options)(x)
@@ -88,7 +91,7 @@ def alexnet(
 
 def vgg_like(input_shape: Shape = (100, 100, 3), num_classes: int = 10) -> keras.Model:
     """The "VGG-like convnet" of deck 003, line 2984: 7,998,250 parameters."""
-    inputs = x = images(input_shape, 16)
+    inputs = x = image_input(input_shape, 16)
     for filters in (32, 64):
         for _ in range(2):
             x = layers.Conv2D(filters, 3, activation="relu")(x)
@@ -117,16 +120,17 @@ def vgg(
         batch_norm: normalise before each ReLU, and leave out the biases.
     """
     name = f"vgg{sum(repeats) + 3}"
-    inputs = x = images(input_shape, 2 ** len(repeats))
+    inputs = x = image_input(input_shape, 2 ** len(repeats))
     for index, times in enumerate(repeats):
-        filters = share(64 * 2 ** min(index, 3), width)
+        # Doubled until 512: the fifth block has as many filters as the fourth.
+        filters = scale_width(64 * 2 ** min(index, 3), width)
         block = f"block{index + 1}"
         x = blocks.vgg(x, filters, times, batch_norm=batch_norm, name=block)
     if not include_top:
         return keras.Model(inputs, x, name=name)
     x = layers.Flatten(name="flatten")(x)
     for dense in ("fc1", "fc2"):
-        x = layers.Dense(share(4096, width), activation="relu", name=dense)(x)
+        x = layers.Dense(scale_width(4096, width), activation="relu", name=dense)(x)
     return classifier(inputs, x, num_classes, name)
 
 

@@ -7,9 +7,11 @@ from keras import layers
 
 from cnnlab import blocks
 from cnnlab.models import imagenet
-from cnnlab.models.ends import Shape, classifier, images, share
+from cnnlab.models.ends import Shape, classifier, image_input, scale_width
 
-GOOGLENET = (  # 1x1, 3x3, 5x5; before the 3x3, before the 5x5, after the pooling
+# Filters of the 1x1, 3x3 and 5x5 convolutions, then of the 1x1 reductions before the
+# 3x3, before the 5x5 and after the pooling (the paper, table 1); stage by stage.
+GOOGLENET = (
     (((64, 128, 32), (96, 16, 32)), ((128, 192, 96), (128, 32, 64))),
     (
         ((192, 208, 48), (96, 16, 64)),
@@ -20,8 +22,9 @@ GOOGLENET = (  # 1x1, 3x3, 5x5; before the 3x3, before the 5x5, after the poolin
     ),
     (((256, 320, 128), (160, 32, 128)), ((384, 384, 128), (192, 48, 128))),
 )
+# Filters and strides of the separable convolutions (the paper, table 1).
 MOBILENET = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2))
-MOBILENET += ((512, 1),) * 5 + ((1024, 2), (1024, 1))  # filters, strides
+MOBILENET += ((512, 1),) * 5 + ((1024, 2), (1024, 1))
 
 
 def googlenet(
@@ -32,7 +35,7 @@ def googlenet(
     Without the auxiliary classifiers and the local response normalisation.
     """
     relu = {"padding": "same", "activation": "relu"}
-    inputs = images(input_shape, 32)
+    inputs = image_input(input_shape, 32)
     x = layers.Conv2D(64, 7, strides=2, **relu)(inputs)
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     x = layers.Conv2D(64, 1, **relu)(x)
@@ -41,6 +44,7 @@ def googlenet(
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
         for filters, reduce in stage:
             x = blocks.inception(x, filters, reduce=reduce)
+    # The average takes the place of dense layers, which hold most of AlexNet.
     x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
     return classifier(inputs, x, num_classes, "googlenet")
 
@@ -49,7 +53,7 @@ def mini_inception(
     input_shape: Shape = (32, 32, 3), num_classes: int = 10, *, naive: bool = False
 ) -> keras.Model:
     """Two Inception blocks for small images; `naive` leaves out the 1x1 reductions."""
-    inputs = images(input_shape, 4)
+    inputs = image_input(input_shape, 4)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(inputs)
     for filters, reduce in (((16, 32, 8), (16, 4, 8)), ((32, 64, 16), (32, 8, 16))):
         x = layers.MaxPooling2D(2)(x)
@@ -77,7 +81,8 @@ def resnet(
         block: `blocks.basic` or `blocks.bottleneck`.
         shortcut, preactivation: as in the blocks; `shortcut=None` is the plain twin.
     """
-    inputs = images(input_shape, 32)
+    inputs = image_input(input_shape, 32)
+    # Pre-activated blocks begin with their own normalisation and ReLU.
     stem = blocks.conv if preactivation else blocks.conv_bn
     x = stem(inputs, 64, strides=2, kernel_size=7)
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
@@ -142,7 +147,8 @@ def resnet_cifar(
     """A residual network for CIFAR-10 (He et al., 2016, section 4.2).
 
     Three stages of 16, 32 and 64 filters. ResNet-20 has 269,722 trainable
-    parameters, and so has its plain twin, `shortcut=None`.
+    parameters, and so has its plain twin, `shortcut=None`: shortcut "A", the paper's
+    choice here, adds none, so that the two differ in nothing else.
 
     Raises:
         ValueError: if `depth` is not 6n + 2.
@@ -153,8 +159,9 @@ def resnet_cifar(
             "`depth` must be 6n + 2: 8, 14, 20, 32, 44, 56, 110... "
             f"Received: depth={depth}. Nearest: {near}"
         )
-    inputs = images(input_shape, 4)
+    inputs = image_input(input_shape, 4)
     x = (blocks.conv if preactivation else blocks.conv_bn)(inputs, 16)
+    # 6n + 2: three stages of n blocks of two, the first convolution, the classifier.
     stages = [(depth - 2) // 6] * 3
     x = _stages(x, stages, blocks.basic, 16, shortcut, preactivation)
     return classifier(inputs, x, num_classes, f"resnet{depth}")
@@ -168,10 +175,10 @@ def mobilenet(
     `width` multiplies the filters of every layer; parameters and work fall about
     with its square.
     """
-    inputs = images(input_shape, 32)
-    x = blocks.conv_bn(inputs, share(32, width), 2, activation="relu6")
+    inputs = image_input(input_shape, 32)
+    x = blocks.conv_bn(inputs, scale_width(32, width), 2, activation="relu6")
     for filters, strides in MOBILENET:
-        x = blocks.separable(x, share(filters, width), strides)
+        x = blocks.separable(x, scale_width(filters, width), strides)
     x = layers.GlobalAveragePooling2D()(x)
     return classifier(inputs, x, num_classes, "mobilenet")
 
@@ -188,7 +195,9 @@ def _stages(
     options = {"shortcut": shortcut, "preactivation": preactivation}
     for stage, repeats in enumerate(stages):
         for index in range(repeats):
+            # The first stage keeps its size: the input has been halved before it.
             strides = 2 if stage and not index else 1
             x = block(x, filters * 2**stage, strides, **options)
+    # Pre-activated blocks leave their sum as it is, the last one too.
     x = blocks.bn_relu(x) if preactivation else x
     return layers.GlobalAveragePooling2D()(x)

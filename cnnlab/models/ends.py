@@ -6,8 +6,11 @@ from keras import layers
 Shape = tuple[int, int, int]
 
 
-def images(input_shape: Shape, minimum: int) -> keras.KerasTensor:
+def image_input(input_shape: Shape, minimum: int) -> keras.KerasTensor:
     """The input of a network for images of at least `minimum` pixels a side.
+
+    Asked here, where the message can name `input_shape`: Keras would complain of a
+    negative size in some layer further down.
 
     Raises:
         ValueError: for smaller images, or a shape without channels.
@@ -30,15 +33,15 @@ def classifier(
     return keras.Model(inputs, x, name=name)
 
 
-def share(count: int, width: float) -> int:
-    """`width * count`, rounded down as Keras does for MobileNet.
+def scale_width(filters: int, width: float) -> int:
+    """`width * filters`, the width multiplier of MobileNet, rounded down as Keras does.
 
     Raises:
         ValueError: if nothing is left.
     """
-    if int(width * count) < 1:
+    if int(width * filters) < 1:
         raise ValueError(
-            f"`width` must leave at least one of {count} filters. Received: "
+            f"`width` must leave at least one of {filters} filters. Received: "
             f"width={width}. Use a larger width."
         )
-    return int(width * count)
+    return int(width * filters)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import keras
 
-# md5 of the files with and without top, as in the sources of Keras
+from cnnlab import fetch
+
+# md5 of the files with and without top: what the sources of Keras have
 DIGESTS = {
     "VGG16": ("64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc"),
     "VGG19": ("cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6"),
@@ -51,6 +53,7 @@ def load(
     size = {"include_top": include_top, "input_shape": input_shape}
     for path in _places(application, include_top):
         if path.exists():
+            # Keras compares the digest of what it downloads, not of a path it is given.
             _check(path, DIGESTS[application][0 if include_top else 1])
             return build(weights=str(path), **size)
     return _download(build, size, _places(application, include_top))
@@ -60,8 +63,7 @@ def _places(application: str, include_top: bool) -> list[Path]:
     """Where the file may be; the last place is where Keras puts a download."""
     name = f"{application.lower()}_weights_tf_dim_ordering_tf_kernels"
     name += ".h5" if include_top else "_notop.h5"
-    keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    folders = [os.environ.get("CNNLAB_DATA"), Path(keras_home) / "models"]
+    folders = [os.environ.get("CNNLAB_DATA"), fetch.keras_cache().parent / "models"]
     return [Path(folder) / name for folder in folders if folder]
 
 
@@ -81,7 +83,7 @@ def _download(build: Callable, size: dict, places: list[Path]) -> keras.Model:
         if os.environ.get("CNNLAB_OFFLINE") == "1":
             raise OSError("CNNLAB_OFFLINE is 1")
         return build(weights="imagenet", **size)
-    except ValueError:
+    except ValueError:  # of the input_shape: the caller's, whatever the network
         raise
     except Exception as error:  # Keras raises a bare Exception without network
         raise FileNotFoundError(

@@ -10,6 +10,8 @@ from cnnlab.models import imagenet
 from cnnlab.models.classic import vgg
 from cnnlab.models.ends import Shape
 
+# Trained with batch normalisation, which data/make_narrow_vgg16.py has folded into the
+# convolutions: what ships is a plain VGG16, layer by layer.
 WEIGHTS = Path(__file__).with_name("narrow_vgg16.npz")
 WEIGHTS_SHA256 = "693782796d1269eeb060a4452f2bdb4cfc368ead5a0b9c31286812193657cc98"
 
@@ -29,6 +31,7 @@ def vgg16(
         options: `include_top`, `width` and `batch_norm` as in `vgg`.
     """
     if weights == "shapes":
+        # With its classifier by default, as VGG16 has it; `narrow_vgg16` has none.
         return narrow_vgg16(input_shape, **{"include_top": True, **options})
     if weights:
         return imagenet.load("VGG16", weights, input_shape, num_classes, **options)
@@ -72,6 +75,7 @@ def narrow_vgg16(input_shape: Shape = (64, 64, 3), *, include_top: bool = False)
         x = keras.layers.GlobalAveragePooling2D(name="pool")(model.output)
         top = keras.layers.Dense(15, activation="softmax", name="predictions")
         model = keras.Model(model.input, top(x), name=model.name)
+    # By name, not by position: a file with a layer too few is a KeyError, not a mix-up.
     for layer in model.layers:
         if layer.weights:
             names = f"{layer.name}/kernel", f"{layer.name}/bias"
@@ -80,6 +84,7 @@ def narrow_vgg16(input_shape: Shape = (64, 64, 3), *, include_top: bool = False)
 
 
 def _weights() -> dict[str, np.ndarray]:
+    """Arrays by "layer/kernel" and "layer/bias", from the file that ships, checked."""
     if not WEIGHTS.exists():
         raise FileNotFoundError(
             f"The weights of the narrow VGG16 are not at {WEIGHTS}. They come with the "

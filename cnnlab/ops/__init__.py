@@ -5,7 +5,8 @@ pass. Arrays are channels-last, `(batch, height, width, channels)`, kernels
 `(height, width, channels, filters)`, as in Keras. A `..._backward` takes `grad`, the
 gradient of the loss for the output, then what the forward pass took, and returns the
 gradients of the inputs, in their order. float32 stays float32, integers become
-floats, and sizes that cannot be raise ValueError.
+floats, and sizes that cannot be raise ValueError. "Deck 003:1370" is line 1370 of the
+course's slides 003.
 
     windows         where a kernel looks: padding, strides, dilation
     convolution     plain, grouped, depthwise, transposed

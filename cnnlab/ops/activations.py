@@ -22,6 +22,7 @@ def identity_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """`1 / (1 + exp(-x))`, between 0 and 1, without overflow for any `x`."""
+    # log(1 + exp(-x)) without exp(-x), which overflows below x = -88 in float32.
     return np.exp(-np.logaddexp(0.0, -as_float(x)))
 
 
@@ -61,13 +62,15 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 def relu_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
     """`grad` where `x > 0`, else 0."""
+    # The kink at 0 has no derivative; 0 is what Keras takes there.
     return grad * (as_float(x) > 0)
 
 
 def leaky_relu(x: np.ndarray, negative_slope: float = 0.01) -> np.ndarray:
     """`x` where `x > 0`, else `negative_slope * x` (Maas et al., 2013).
 
-    The slope is 0.01 in deck 003, 0.1 in deck 000 and 0.3 in Keras: write it down.
+    The slope is 0.01 in deck 003, 0.1 in deck 000, 0.3 in `keras.layers.LeakyReLU` and
+    0.2 in `keras.activations.leaky_relu`: write it down.
     """
     x = as_float(x)
     return np.where(x > 0, x, negative_slope * x)
@@ -92,6 +95,7 @@ def parametric_relu_backward(
     grad: np.ndarray, x: np.ndarray, slopes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of `parametric_relu` for `x` and for `slopes`."""
+    # All positions of a channel share its slope: their gradients add up.
     dslopes = grad * np.minimum(as_float(x), 0.0)
     return leaky_relu_backward(grad, x, slopes), dslopes.sum(axis=all_but_last(dslopes))
 
@@ -99,6 +103,8 @@ def parametric_relu_backward(
 def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     """`x` where `x > 0`, else `alpha * (exp(x) - 1)` (Clevert et al., 2015)."""
     x = as_float(x)
+    # `where` computes both sides everywhere: unclipped, exp would overflow at large x,
+    # with a warning, though nobody takes the result.
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0)))
 
 

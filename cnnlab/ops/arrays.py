@@ -9,6 +9,7 @@ def as_float(x) -> np.ndarray:
     Integers must not go on: uint8 wraps (3 - 5 = 254), and gradients truncate.
     """
     x = np.asarray(x)
+    # NumPy's promotion: up to 16 bits to float32, longer integers to float64.
     return np.asarray(x, dtype=np.result_type(x, np.float32))
 
 
@@ -19,6 +20,7 @@ def all_but_last(x: np.ndarray) -> tuple[int, ...]:
 
 def per_axis(name: str, value, rank: int, *, least: int) -> tuple[int, ...]:
     """`value` once for each of `rank` axes: 2 becomes (2, 2), (1, 2) stays."""
+    # NumPy's integers are no `int`, and sizes often come out of an array.
     values = (value,) * rank if np.ndim(value) == 0 else tuple(value)
     whole = all(isinstance(v, int | np.integer) and v >= least for v in values)
     if len(values) != rank or not whole:

@@ -47,6 +47,7 @@ def conv(
     settings = dict(strides=strides, padding=padding, dilation_rate=dilation_rate)
     view, _ = slide(x, kernel.shape[:-2], **settings)
     out = np.zeros(_output_shape(view, kernel), x.dtype)
+    # One product per kernel row: see `_columns` for why not per entry, nor all at once.
     for row in np.ndindex(kernel.shape[:-3]):
         out += _columns(view[row]) @ _matrix(kernel[row])
     return out
@@ -77,6 +78,8 @@ def _input_gradient(grad, shape, kernel, **settings):
     view, dx = slide(np.zeros(shape, kernel.dtype), kernel.shape[:-2], **settings)
     grad = _checked(grad, _output_shape(view, kernel))
     transposed = np.ascontiguousarray(np.swapaxes(kernel, -1, -2))  # a third faster
+    # `view[offset]` shares memory with dx and holds each pixel once. The whole view
+    # holds pixels many times, and NumPy does not promise that += adds all of them up.
     for offset in np.ndindex(kernel.shape[:-2]):
         view[offset] += grad @ transposed[offset]
     return dx
@@ -84,6 +87,7 @@ def _input_gradient(grad, shape, kernel, **settings):
 
 def _kernel_gradient(grad, x, kernel, **settings):
     view, _ = slide(x, kernel.shape[:-2], **settings)
+    # The sum over images and places is the inner sum of a matrix product.
     grad = _matrix(_checked(grad, _output_shape(view, kernel)))
     dkernel = np.zeros_like(kernel)
     for row in np.ndindex(kernel.shape[:-3]):
@@ -149,6 +153,7 @@ def depthwise_conv(x: np.ndarray, kernel: np.ndarray, **settings) -> np.ndarray:
     """
     x, kernel = _operands(x, kernel)
     view, _ = slide(x, kernel.shape[:-2], **settings)
+    # No sum over channels, so no matrix product: a kernel entry only scales.
     offsets = np.ndindex(kernel.shape[:-2])
     out = sum(view[offset][..., np.newaxis] * kernel[offset] for offset in offsets)
     return out.reshape(*out.shape[:-2], -1)
@@ -202,6 +207,7 @@ def conv_transpose(
         )
     size = np.array(kernel.shape[:-2])
     strides = per_axis("strides", strides, len(size), least=1)
+    # `conv` takes maps of several sizes to this one; these are the sizes Keras gives.
     space = np.multiply(x.shape[1:-1], strides)
     if padding == "valid":
         space += np.maximum(size - strides, 0)
@@ -220,6 +226,7 @@ def conv_transpose_backward(
     """Gradients of `conv_transpose`: going back through it is a plain `conv`."""
     x, kernel = _operands(x, kernel, channel_axis=-1)
     settings = dict(strides=strides, padding=padding)
+    # Against `conv` the parts are swapped: here `grad` slides, and x is what came back.
     dx = conv(grad, kernel, **settings)
     return dx, _kernel_gradient(x, grad, kernel, **settings)
 
@@ -246,10 +253,12 @@ def _operands(x, kernel, channel_axis: int = -2):
 
 
 def _output_shape(view, kernel) -> tuple[int, ...]:
+    """`(batch, *output, filters)`: the view's middle axes, then the kernel's last."""
     return (*view.shape[kernel.ndim - 2 : -1], kernel.shape[-1])
 
 
 def _checked(grad, expected) -> np.ndarray:
+    """`grad` as floats, if it has the shape of the output: broadcasting hides slips."""
     grad = as_float(grad)
     if grad.shape != expected:
         raise ValueError(

@@ -55,6 +55,7 @@ def _draw(shape, variance, seed, uniform) -> np.ndarray:
 
     Keras cuts its normal at two standard deviations and rescales to this variance.
     """
+    # A generator of its own: a kernel does not depend on what was drawn before it.
     rng = np.random.default_rng(seed)
     if uniform:
         limit = math.sqrt(3.0 * variance)

@@ -30,6 +30,7 @@ def dense_backward(
     grad: np.ndarray, x: np.ndarray, kernel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of `dense` for `x`, `kernel` and `bias` (deck 001:319-364)."""
+    # Sums over the batch, not means: a mean loss has its 1 / batch in `grad` already.
     return grad @ np.transpose(kernel), np.transpose(x) @ grad, np.sum(grad, axis=0)
 
 
@@ -55,6 +56,8 @@ def batch_normalization(
         epsilon: as in Keras.
     """
     x = as_float(x)
+    # `var` divides by n, as Keras does, in training and for the moving average; the
+    # paper's inference divides by n - 1.
     if mean is None or variance is None:
         mean, variance = x.mean(axis=all_but_last(x)), x.var(axis=all_but_last(x))
     return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
@@ -101,6 +104,7 @@ def dropout(x: np.ndarray, rate: float, seed: int) -> np.ndarray:
             f"Received: rate={rate}"
         )
     x = as_float(x)
+    # Drawn from [0, 1), so that a rate of 0 drops nothing.
     kept = np.random.default_rng(seed).random(x.shape) >= rate
     return x * kept / (1.0 - rate)
 

@@ -10,7 +10,9 @@ import numpy as np
 from cnnlab.ops.activations import softmax
 from cnnlab.ops.arrays import as_float, check_same_shape
 
-EPSILON = 1e-12  # the least probability whose logarithm is taken, as in deck 003:2299
+# The least probability whose logarithm is taken, as in deck 003:2299. A sure mistake
+# costs 27.6 by it; Keras stops at 1e-7, which is 16.1.
+EPSILON = 1e-12
 
 
 def mean_squared_error(y_true: np.ndarray, y_pred: np.ndarray) -> float:
@@ -64,6 +66,7 @@ def softmax_crossentropy(y_true: np.ndarray, logits: np.ndarray) -> float:
     `log softmax(z) = z - log(sum(exp(z)))`: no probability is rounded to zero first.
     """
     y, z = paired(y_true, logits)
+    # The same for all classes changes no softmax, and exp of at most 0 cannot overflow.
     z = z - z.max(axis=-1, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
     return float(-np.sum(y * log_p) / len(y))
@@ -84,8 +87,9 @@ def contrastive_loss(
     two classes (some texts swap the two); `distances` are at least 0, `(pairs,)`.
     """
     same, d = paired(same, distances)
-    short = np.maximum(margin - d, 0.0)
-    return float(np.mean(same * d**2 + (1.0 - same) * short**2))
+    # Beyond the margin two classes are far enough apart: no loss, no gradient.
+    shortfall = np.maximum(margin - d, 0.0)
+    return float(np.mean(same * d**2 + (1.0 - same) * shortfall**2))
 
 
 def contrastive_loss_backward(
@@ -93,8 +97,8 @@ def contrastive_loss_backward(
 ) -> np.ndarray:
     """`2 * (same * d - (1 - same) * max(margin - d, 0)) / pairs`."""
     same, d = paired(same, distances)
-    short = np.maximum(margin - d, 0.0)
-    return 2.0 * (same * d - (1.0 - same) * short) / d.size
+    shortfall = np.maximum(margin - d, 0.0)
+    return 2.0 * (same * d - (1.0 - same) * shortfall) / d.size
 
 
 def paired(y_true, y_pred) -> tuple[np.ndarray, np.ndarray]:

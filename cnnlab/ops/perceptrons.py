@@ -17,7 +17,12 @@ Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
 def mlp(x: np.ndarray, weights: Weights, activation: Callable) -> list[np.ndarray]:
-    """The pre-activations `(batch, units)` of each layer; the last are the scores."""
+    """The pre-activations `(batch, units)` of each layer; the last are the scores.
+
+    Args:
+        x: `(batch, inputs)`.
+        activation: of every layer but the last.
+    """
     scores, inputs = [], as_float(x)
     for kernel, bias in weights:
         scores.append(inputs @ kernel + bias)
@@ -35,17 +40,26 @@ def mlp_gradients(
     """The mean cross-entropy, its gradients for `weights`, and for the pre-activations.
 
     Args:
+        x: `(batch, inputs)`.
         labels: integers `(batch,)`.
+        activation, derivative: between the layers.
+
+    Returns:
+        The loss; (kernel, bias) gradients, one pair for each layer; and the deltas,
+        `(batch, units)` for each layer.
     """
     scores = mlp(x, weights, activation)
     p = softmax(scores[-1])
+    # Softmax and cross-entropy together have the gradient p - one-hot. From there back:
+    # a layer's delta is that of the layer above, through the kernel above.
     deltas = [(p - np.eye(p.shape[1])[labels]) / len(x)]
     for (kernel, _), z in zip(weights[:0:-1], scores[-2::-1], strict=True):
         deltas.insert(0, deltas[0] @ kernel.T * derivative(z))
     inputs = [as_float(x), *map(activation, scores[:-1])]
-    slopes = [(a.T @ d, d.sum(axis=0)) for a, d in zip(inputs, deltas, strict=True)]
+    layers = zip(inputs, deltas, strict=True)
+    gradients = [(a.T @ delta, delta.sum(axis=0)) for a, delta in layers]
     loss = -safe_log(p[np.arange(len(x)), labels]).mean()
-    return float(loss), slopes, deltas
+    return float(loss), gradients, deltas
 
 
 def mlp_train(
@@ -66,19 +80,21 @@ def mlp_train(
     """
     rng, losses = np.random.default_rng(0), []
     for rate in rates:
-        some = rng.choice(len(x), min(32, len(x)), replace=False)
-        loss, slopes, _ = mlp_gradients(
-            x[some], labels[some], weights, activation, derivative
+        batch = rng.choice(len(x), min(32, len(x)), replace=False)
+        loss, gradients, _ = mlp_gradients(
+            x[batch], labels[batch], weights, activation, derivative
         )
-        pulls = penalty_gradients(weights) if penalty_gradients else None
-        weights = _step(weights, slopes, rate)
-        weights = _step(weights, pulls, rate) if pulls else weights
+        # Both gradients at the same weights: two steps that make one along their sum.
+        penalties = penalty_gradients(weights) if penalty_gradients else None
+        weights = _step(weights, gradients, rate)
+        weights = _step(weights, penalties, rate) if penalties else weights
         losses.append(loss)
     return weights, losses
 
 
-def _step(weights: Weights, slopes: Weights, rate: float) -> Weights:
-    pairs = zip(weights, slopes, strict=True)
+def _step(weights: Weights, gradients: Weights, rate: float) -> Weights:
+    layers = zip(weights, gradients, strict=True)
     return [
-        (kernel - rate * dk, bias - rate * db) for (kernel, bias), (dk, db) in pairs
+        (kernel - rate * dkernel, bias - rate * dbias)
+        for (kernel, bias), (dkernel, dbias) in layers
     ]

@@ -44,6 +44,8 @@ def max_pool_backward(
     dview, dx, _ = _slide(np.zeros_like(x), pool_size, strides, padding)
     highest = view.max(axis=_axes(size))
     check_same_shape(grad=grad, output=highest)
+    # Equal values are common: a window of zeros behind a ReLU would pay out its
+    # gradient to each of them.
     no_winner_yet = np.ones(highest.shape, bool)
     for offset in np.ndindex(size):
         wins = no_winner_yet & (view[offset] == highest)
@@ -90,6 +92,7 @@ def l2_pool_backward(
     padding="valid",
 ) -> np.ndarray:
     """Gradient of `l2_pool`, `x / norm`; zero where a whole window is zero."""
+    # A norm has a kink at zero: 0/0 there, and 0 is one of its subgradients.
     norm = l2_pool(x, pool_size, strides=strides, padding=padding)
     shares = np.divide(grad, norm, out=np.zeros_like(norm), where=norm > 0)
     return x * _spread(shares, x, pool_size, strides, padding)
@@ -136,11 +139,13 @@ def _axes(size) -> tuple[int, ...]:
 
 
 def _space(x) -> tuple[int, ...]:
+    """The axes of an image: neither batch nor channels."""
     return tuple(range(1, np.ndim(x) - 1))
 
 
 def _counts(x, pool_size, strides, padding):
     """How many pixels of the input, not of the padding, each window holds."""
+    # Counted by pooling an image of ones: only a border window holds fewer.
     ones = np.ones((1, *np.shape(x)[1:-1], 1), as_float(x).dtype)
     view, _, size = _slide(ones, pool_size, strides, padding)
     return view.sum(axis=_axes(size))

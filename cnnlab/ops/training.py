@@ -40,6 +40,9 @@ def sgd_step(
     `v = momentum * v - learning_rate * gradient`, then `w = w + v`. Give the
     velocities back at the next step; None stands for a start at rest.
 
+    Args:
+        weights, gradients, velocities: arrays of any shape, in the same order.
+
     >>> weights, velocities = sgd_step([np.ones(1)], [[2.0]], learning_rate=0.1)
     >>> weights
     [array([0.8])]
@@ -48,6 +51,8 @@ def sgd_step(
         velocities = [np.zeros_like(w) for w in weights]
     for w, g in zip(weights, gradients, strict=True):
         check_same_shape(weights=w, gradients=g)
+    # The learning rate is inside the velocity, as in Keras. PyTorch keeps it outside:
+    # a new rate then acts on past gradients too.
     velocities = [
         momentum * v - learning_rate * as_float(g)
         for v, g in zip(velocities, gradients, strict=True)
@@ -58,8 +63,8 @@ def sgd_step(
 def inverse_decay(step: int, initial: float = 1.0) -> float:
     """The learning rate `initial / step` of steps 1, 2, 3, ... (deck 001:413).
 
-    The sum of all rates is infinite, the sum of their squares is not: far enough to
-    get anywhere, calm enough to stay there.
+    Robbins and Monro, 1951: the sum of all rates is infinite, far enough to get
+    anywhere; the sum of their squares is not, calm enough to stay there.
     """
     if step < 1:
         raise ValueError(f"`step` counts from 1. Received: step={step}")
@@ -85,6 +90,7 @@ def perceptron_step(
     weights, x = as_float(weights), as_float(x)
     check_same_shape(weights=weights, x=x)
     sign = 1.0 if positive else -1.0
+    # > and not >=: weights of zero have every sample on the boundary, and must move.
     if sign * (weights @ x + bias) > 0:
         return weights, bias
     return weights + learning_rate * sign * x, bias + learning_rate * sign
@@ -113,6 +119,8 @@ def gradient_check(
     >>> gradient_check(lambda w: (w**3).sum(), [1.0, 2.0], [3.0, 12.0]) < 1e-7
     True
     """
+    # In float32 the difference of two losses keeps two or three digits at this h. In
+    # float64 the two errors balance: the formula's (h**2) and rounding (1e-16 / h).
     x, gradient = np.array(x, dtype=np.float64), as_float(gradient)
     check_same_shape(x=x, gradient=gradient)
     count = x.size if samples is None else min(samples, x.size)

@@ -42,13 +42,16 @@ def slide(
     dilation = per_axis("dilation_rate", dilation_rate, rank, least=1)
     spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
     borders = _borders(space, spans, strides, padding)
+    # `pad` copies even where it adds nothing: nobody writes into the caller's array.
     padded = np.pad(x, ((0, 0), *borders, (0, 0)), constant_values=fill)
     _check_fit(space, spans, padded.shape[1:-1])
 
+    # Windows as wide as the dilated kernel; `steps` then keeps the pixels it touches.
     axes = tuple(range(1, rank + 1))
     view = sliding_window_view(padded, spans, axis=axes, writeable=True)
     steps = (1, *strides, 1, *dilation)  # (batch, *output, channels, *size)
     view = view[tuple(slice(None, None, step) for step in steps)]
+    # Kernel axes first: `view[offset]` is all that one kernel entry meets.
     view = np.moveaxis(view, range(-rank, 0), range(rank))
     inner = [slice(b, b + n) for (b, _), n in zip(borders, space, strict=True)]
     return view, padded[(slice(None), *inner)]
@@ -59,6 +62,8 @@ def _borders(space, spans, strides, padding: Padding) -> list[tuple[int, int]]:
     if padding == "valid":
         return [(0, 0) for _ in space]
     if padding == "same":
+        # As Keras: first the outputs, then the pixels they need. PyTorch's networks pad
+        # both sides alike; at stride 2 their windows then begin one pixel earlier.
         outputs = [-(-n // s) for n, s in zip(space, strides, strict=True)]
         needed = zip(outputs, strides, spans, space, strict=True)
         totals = [max((o - 1) * s + span - n, 0) for o, s, span, n in needed]

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from cnnlab import _notebook
 
+# Weak: a figure that is closed takes its notes along.
 _NOTES: WeakKeyDictionary[Axes, list[str]] = WeakKeyDictionary()
-_FEW = 6  # so many values are all said
+_FEW = 6  # values of a line that are all read out; a listener keeps no more in mind
 
 
 def show(axes, *, alt: str = "") -> None:
@@ -39,6 +40,7 @@ def note(ax: Axes, *facts: str) -> None:
 
 def text(figure: Figure, given: str = "") -> str:
     """The given text, then the title and the notes of each of the Axes."""
+    # A colour bar is one of the figure's Axes too: it has no notes and is passed over.
     parts = []
     for ax in figure.axes:
         if notes := _NOTES.get(ax):
@@ -49,6 +51,7 @@ def text(figure: Figure, given: str = "") -> str:
 
 
 def _sentence(words: str) -> str:
+    """With a full stop: a screen reader pauses there."""
     return words if not words or words[-1] in ".!?:;" else f"{words}."
 
 
@@ -60,12 +63,14 @@ def plain(words: str) -> str:
 
 def say(value: float) -> str:
     """A number in three digits, or whole."""
+    # Three digits of 1,234 would be 1.23e+03, which nobody wants to hear.
     if abs(value) >= 1000 and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def listed(values: Iterable) -> str:
+    """Values with commas between them."""
     return ", ".join(map(str, values))
 
 
@@ -86,6 +91,7 @@ def line(name: str, x, values: np.ndarray) -> str:
         values: `(n,)`, or runs `(n, runs)`, of which the means are said.
     """
     runs = values.reshape(len(values), -1)
+    # A loss that has run away to nan must be said, not be left out in silence.
     means, at = runs.mean(axis=1), [v if isinstance(v, str) else say(v) for v in x]
     known = np.flatnonzero(np.isfinite(means))
     places = list(known)
@@ -107,4 +113,5 @@ def spread(runs: np.ndarray) -> str:
 
 
 def extent(values: np.ndarray) -> str:
+    """The lowest and the highest of some values; nothing where there are none."""
     return f"{say(np.min(values))} to {say(np.max(values))}" if np.size(values) else ""

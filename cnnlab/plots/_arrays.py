@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnlab.plots import _alt, _grid, _look
 
-_SAID = 60  # so many numbers of an array are all said
+_READ_OUT = 60  # an array of more numbers is summed up in the alternative text
 
 
 def numbers(
@@ -46,6 +46,8 @@ def numbers(
 def _beside(shapes: Sequence[tuple[int, int]]) -> np.ndarray:
     """Axes side by side for arrays of these shapes, with cells of one size."""
     wide, high = sum(width for _, width in shapes), max(height for height, _ in shapes)
+    # Laid out by hand: a layout engine would give each array cells of its own size, and
+    # a kernel would look as large as the image it slides over.
     cell, gap, top = min(0.42, 9.5 / wide), 0.45, 0.65  # inches
     size = (max(5, cell * wide + gap * (len(shapes) + 1)), cell * high + top + 0.4)
     figure, axes, left = plt.figure(figsize=size), [], gap
@@ -61,10 +63,13 @@ def _cells(ax, values: np.ndarray, look: Mapping) -> None:
     """Coloured cells with their numbers, dark on light and light on dark."""
     image = ax.imshow(values, **look)
     shades = image.cmap(image.norm(values.astype(float)))[..., :3]
+    # Relative luminance of sRGB: 2.2 undoes the gamma, and green counts most. Near 0.18
+    # white and black text have the same contrast (WCAG 2).
     dark = shades**2.2 @ [0.2126, 0.7152, 0.0722] < 0.18
     for (i, j), value in np.ndenumerate(values):
         look = {"color": "white" if dark[i, j] else "black", "fontsize": 9}
         ax.text(j, i, f"{value:.4g}", ha="center", va="center", **look)
+    # `imshow` puts cell centres on whole numbers, so the lines of the grid lie between.
     ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(values) + 1) - 0.5, minor=True)
     ax.grid(which="minor", color="0.85", linewidth=0.8)
@@ -73,8 +78,9 @@ def _cells(ax, values: np.ndarray, look: Mapping) -> None:
 
 
 def _rows(values: np.ndarray) -> str:
+    """The numbers for the alternative text, row by row, or their extent."""
     size = f"{values.shape[0]} by {values.shape[1]} numbers"
-    if values.size > _SAID:
+    if values.size > _READ_OUT:
         return f"{size}, {_alt.extent(values)}."
     rows = (" ".join(f"{value:.4g}" for value in row) for row in values)
     return f"{size}, row by row: {'; '.join(rows)}."
@@ -105,6 +111,8 @@ def maps(
     captions = [f"{name}\n{_alt.extent(v)}" for name, v in arrays.items()]
     images = list(arrays.values())
     axes = _grid.grid(images, captions, columns, title, widest=2.5, cmap="gray")
+    # On one scale with a map of negative values, those without any would lose half of
+    # the shades, and their zero would be white instead of black.
     signed = {name: bool((values < 0).any()) for name, values in arrays.items()}
     for ax, (name, values) in zip(axes.flat, arrays.items(), strict=False):
         alike = [v.ravel() for n, v in arrays.items() if signed[n] == signed[name]]
@@ -112,11 +120,11 @@ def maps(
         ax.images[0].set(cmap=look["cmap"], clim=(look["vmin"], look["vmax"]))
         size = f"{values.shape[0]} by {values.shape[1]}, {_alt.extent(values)}"
         _alt.note(ax, f"{_alt.plain(name)}: {size}, mean {_alt.say(values.mean())}.")
-    _bars_of(axes, list(signed.values()), label, shared)
+    _colour_bars(axes, list(signed.values()), label, shared)
     return axes
 
 
-def _bars_of(axes: np.ndarray, signed: Sequence[bool], label: str, shared: bool):
+def _colour_bars(axes: np.ndarray, signed: Sequence[bool], label: str, shared: bool):
     """A colour bar for each kind of scale, or for each image."""
     drawn = axes.flat[: len(signed)]
     if shared:
@@ -155,7 +163,7 @@ def filters(
     height, width, channels, count = kernels.shape
     images = kernels.transpose(2, 3, 0, 1).reshape(-1, height, width)
     captions = list(captions or (f"filter {k + 1}" for k in range(count)))
-    captions += [""] * (len(images) - count)
+    captions += [""] * (len(images) - count)  # columns are named once, on top
     columns = columns if channels == 1 else count
     axes = _grid.one_scale(
         images, captions, columns, title, label="weight", signed=True
@@ -200,8 +208,9 @@ def feature_maps(
     size = f"{count} maps {height}×{width}"
     title = f"{layer}: {size}, values {maps.min():.2f} to {maps.max():.2f}"
     captions = list(captions or (f"map {k + 1}" for k in range(count)))
-    captions += [""] * (count * (inputs - 1))
+    captions += [""] * (count * (inputs - 1))  # columns are named once, on top
     images = many.transpose(0, 3, 1, 2).reshape(-1, height, width)
+    # Behind a ReLU nothing is negative: then 0 is dark, and no colour is given away.
     columns, signed = columns if maps.ndim == 3 else count, maps.min() < 0
     axes = _grid.one_scale(
         images, captions, columns, title, label="activation", signed=signed

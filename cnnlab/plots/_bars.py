@@ -35,6 +35,7 @@ def bars(
         levels: values of lines of reference, by name.
         ax: where to draw; a new figure by default.
     """
+    # Plain bars are groups of one, without a name: so there is one way to draw them.
     table = {n: v if isinstance(v, Mapping) else {"": v} for n, v in values.items()}
     kinds = list(dict.fromkeys(kind for row in table.values() for kind in row))
     count = len(table) * len(kinds)
@@ -48,7 +49,7 @@ def bars(
             if kind in row:
                 runs = np.asarray(row[kind], dtype=float).ravel()
                 _bar(ax, n + shift, runs, 0.92 * width, format, horizontal, look)
-                look["label"] = ""
+                look["label"] = ""  # one entry in the legend for a colour, not per bar
     _finish(ax, list(table), horizontal)
     if log:
         _from_below(ax, table, "x" if horizontal else "y")
@@ -59,6 +60,7 @@ def bars(
 
 def _bar(ax, place, runs, width, format, horizontal, look) -> None:
     """One bar to the mean of its runs, their dots, and the mean as a number."""
+    # The number stands above the highest dot too, and above 0 where the bar hangs down.
     mean, top = runs.mean(), max(runs.max(), runs.mean(), 0)
     end, shift = ((top, place), (4, 0)) if horizontal else ((place, top), (0, 3))
     align = {"ha": "left", "va": "center"} if horizontal else {"ha": "center"}
@@ -66,8 +68,8 @@ def _bar(ax, place, runs, width, format, horizontal, look) -> None:
     if len(runs) > 1:
         places = np.full(len(runs), place)
         at = (runs, places) if horizontal else (places, runs)
-        told = "one run" in ax.get_legend_handles_labels()[1]
-        label = None if told else "one run"
+        in_legend = "one run" in ax.get_legend_handles_labels()[1]
+        label = None if in_legend else "one run"
         ax.plot(*at, ".", color=BLACK, markersize=4, label=label)
     text = format.format(mean)
     ax.annotate(text, end, shift, textcoords="offset points", fontsize=8, **align)
@@ -85,6 +87,8 @@ def _finish(ax: Axes, names: list[str], horizontal: bool) -> None:
 
 def _from_below(ax: Axes, table: Mapping, axis: str) -> None:
     """A logarithmic axis that starts below the smallest bar."""
+    # Such an axis has no 0 to stand on. Matplotlib would begin at the smallest value,
+    # whose bar would have no length.
     runs = [np.ravel(runs) for row in table.values() for runs in row.values()]
     lowest = min(value for part in runs for value in part if value > 0)
     ax.set(**{f"{axis}scale": "log"})
@@ -92,6 +96,7 @@ def _from_below(ax: Axes, table: Mapping, axis: str) -> None:
 
 
 def _note(ax, table, format, measure, log) -> None:
+    """Every bar for the alternative text, with the spread of its runs."""
     scale = ", logarithmic" if log else ""
     _alt.note(ax, f"Bar chart, {_alt.plain(measure) or 'values'}{scale}.")
     for name, row in table.items():

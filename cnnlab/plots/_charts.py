@@ -1,4 +1,4 @@
-"""Charts of numbers: lines, points, bars, histograms, a plane cut into regions."""
+"""Charts of numbers: lines, points, histograms, a plane cut into regions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from cnnlab.plots import _alt, _look
 from cnnlab.plots._look import COLOURS, GREEN, MARKERS, ORANGE, STYLES
 
-_MANY = 20  # runs: so many are drawn as dots, more as their standard deviation
-_MARKED = 25  # places: a line with more has no markers
+_MANY = 20  # runs: more than that are drawn as their standard deviation, not as dots
+_MARKED = 25  # places: on a line through more of them markers would run together
 _DOTS = {"marker": ".", "linestyle": "none", "markersize": 6}
 
 
@@ -67,6 +67,7 @@ def points(
 
 
 def _series(joined, x, values, labels, log, references, *, ax) -> Axes:
+    """What `lines` and `points` have in common; `joined` tells them apart."""
     xlabel, ylabel, title = labels
     ax = _look.dress(ax, title, xlabel, ylabel)
     x = list(x)
@@ -74,10 +75,12 @@ def _series(joined, x, values, labels, log, references, *, ax) -> Axes:
     at = _places(ax, x, log)
     named = bool(x) and isinstance(x[0], str)
     room = 0.6 / len(values) if named and not joined else 0
+    # Lines of reference and dots of runs are lines too; the mark tells a series.
     first = sum(artist.get_gid() == "series" for artist in ax.lines)
     for k, (name, runs) in enumerate(values.items()):
         shift = room * (k - (len(values) - 1) / 2)
-        _one(ax, at + shift, runs, name, _style(first + k, joined, len(x)))
+        _draw_runs(ax, at + shift, runs, name, _style(first + k, joined, len(x)))
+    # The dots of all series have one entry in the legend, grey as they have no colour.
     dotted = [name for name, runs in values.items() if 1 < runs[:1].size <= _MANY]
     if dotted and "one run" not in ax.get_legend_handles_labels()[1]:
         ax.plot([], [], color="0.4", label="one run", **_DOTS)
@@ -88,6 +91,7 @@ def _series(joined, x, values, labels, log, references, *, ax) -> Axes:
 
 
 def _checked(name: str, x, values) -> np.ndarray:
+    """Values as floats `(n,)` or `(n, runs)`; `ValueError` for other shapes."""
     values = np.asarray(values, dtype=float)
     if values.ndim not in (1, 2) or len(values) != len(x):
         raise ValueError(
@@ -106,6 +110,7 @@ def _places(ax: Axes, x: list, log: str) -> np.ndarray:
         _look.name_ticks(ax.set_xticks, x, room=70 / len(x))
         return np.arange(len(x), dtype=float)
     at = np.asarray(x, dtype=float)
+    # Powers of ten miss places such as 50 and 300; epochs have no halves.
     if "x" in log and len(at) <= 8:
         ax.set_xticks(at, [f"{v:g}" for v in at])
         ax.xaxis.set_minor_locator(NullLocator())
@@ -116,13 +121,16 @@ def _places(ax: Axes, x: list, log: str) -> np.ndarray:
 
 def _style(k: int, joined: bool, count: int) -> dict:
     """Colour, line and marker number k: each tells it from the others."""
+    # Not the colour alone: it is lost in print and on the colour-blind.
     k %= len(COLOURS)
     marker = MARKERS[k] if count <= _MARKED or not joined else ""
     style = STYLES[k] if joined else "none"
     return {"color": COLOURS[k], "linestyle": style, "marker": marker, "markersize": 5}
 
 
-def _one(ax: Axes, at: np.ndarray, runs: np.ndarray, name: str, style: dict) -> None:
+def _draw_runs(
+    ax: Axes, at: np.ndarray, runs: np.ndarray, name: str, style: dict
+) -> None:
     """One line through the means, and its runs."""
     if runs.ndim == 1 or runs.shape[1] == 1:
         ax.plot(at, runs, label=name, gid="series", **style)
@@ -150,6 +158,7 @@ def reference(
         marks: x of vertical lines.
         bands: y from and to, shaded across: green, then orange.
     """
+    # Grey, and behind the series: what to compare with is not what was measured.
     grey = {"color": "0.45", "linewidth": 1.2, "gid": "reference", "zorder": 1.5}
     for draw, axis, places in ((ax.axhline, "y", levels), (ax.axvline, "x", marks)):
         for name, place in (places or {}).items():
@@ -191,11 +200,13 @@ def histograms(
     """
     ax = _look.dress(ax, title, xlabel, ylabel)
     values = {name: np.ravel(v) for name, v in values.items()}
+    # The same bins for all: heights of bins of different width cannot be compared.
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
     _alt.note(ax, _alt.axes_of("Histograms", xlabel, ylabel, "x" if log else ""))
     for k, (name, some) in enumerate(values.items()):
         look = {"color": COLOURS[k % 7], "linestyle": STYLES[k % 7], "label": name}
         counts = np.histogram(some, edges)[0]
+        # An outline over a pale filling: histograms that overlap stay readable.
         ax.stairs(counts, edges, linewidth=1.6, **look)
         ax.stairs(counts, edges, fill=True, color=COLOURS[k % 7], alpha=0.12)
         said = (
@@ -232,6 +243,7 @@ def regions(
     if len(classes) > 2:
         raise ValueError(f"`labels` must be of two classes. Received: {classes}")
     ax = _look.dress(ax, title, "$x_1$", "$x_2$", size=(4.4, 3.6))
+    # 121 places a side: drawn in a moment, and the border between regions looks smooth.
     reach = 1.1 * float(np.abs(points).max())
     side = np.linspace(-reach, reach, 121)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)

@@ -17,6 +17,8 @@ def picture(ax: Axes, image: np.ndarray, **scale):
     if image.ndim == 3 and image.shape[-1] == 1:
         image = image[..., 0]
     if image.ndim == 2 and not scale:
+        # By the type, not by the image's own extremes: an image dimmed on purpose must
+        # not come out as bright as the others.
         white = 255 if image.dtype == "uint8" else 1
         scale = {"cmap": "gray_r", "vmin": 0, "vmax": white}
     return ax.imshow(image, interpolation="nearest", **scale)
@@ -27,6 +29,8 @@ def tiles(
 ) -> np.ndarray:
     """Bare Axes `(rows, columns)` for images of one shape, with `lines` of captions."""
     height, width = np.shape(image)[:2]
+    # Worked out here, as no layout engine of matplotlib changes the size of a figure: a
+    # wrong height leaves white stripes between the rows.
     tile = min(widest, WIDE / columns)
     tall = tile * rows * height / width + 0.16 * lines + 0.06 * rows + 0.4
     size = (max(tile * columns, 5), tall)
@@ -63,6 +67,7 @@ def grid(
 
 
 def caption(ax: Axes, text: str) -> None:
+    """Write the caption of one image above it."""
     ax.set_title(text, fontsize=8, pad=3, y=1)
 
 
@@ -79,8 +84,9 @@ def one_scale(
 def scale(values, positive: str, *, signed: bool | None = None) -> dict:
     """Colour map and limits: two hues around 0 only where something is negative."""
     values = np.asarray(values)
-    limit = float(np.abs(values).max()) or 1.0
+    limit = float(np.abs(values).max()) or 1.0  # all zero: limits must differ
     signed = bool((values < 0).any()) if signed is None else signed
+    # The same limit on both sides, or the colour of 0 would wander with the values.
     if signed:
         return {"cmap": _look.SIGNED, "vmin": -limit, "vmax": limit}
     return {"cmap": positive, "vmin": 0, "vmax": limit}

@@ -60,6 +60,7 @@ def sheet(
             f"as that many rows and columns are named. Received shape: {images.shape}"
         )
     images = 1 - np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+    # One picture on one Axes: hundreds of small Axes take seconds to lay out.
     edge = [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)]
     images = np.pad(images, edge, constant_values=1)
     count, across, height, width = images.shape[:4]
@@ -127,7 +128,7 @@ def _heated(ax: Axes, image: np.ndarray, heat: np.ndarray, mask: np.ndarray | No
     """An image under its heat, and the outline of a mask."""
     _grid.picture(ax, image)
     height, width = image.shape[:2]
-    edges = (-0.5, width - 0.5, height - 0.5, -0.5)
+    edges = (-0.5, width - 0.5, height - 0.5, -0.5)  # of the image, for a coarser heat
     look = {"cmap": "inferno", "alpha": 0.55, "vmin": 0, "vmax": 1}
     if mask is not None:
         ax.contour(mask, [0.5], colors="white", linewidths=1)
@@ -135,6 +136,7 @@ def _heated(ax: Axes, image: np.ndarray, heat: np.ndarray, mask: np.ndarray | No
 
 
 def _hottest(heat: np.ndarray) -> str:
+    """Where a heat map is highest, as shares of the image."""
     heat = np.asarray(heat)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     down, right = (row + 0.5) / heat.shape[0], (column + 0.5) / heat.shape[1]
@@ -148,6 +150,7 @@ def worst_errors(y_true: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         y_true: integer labels `(n,)`.
         probabilities: `(n, num_classes)`, rows summing to 1.
     """
+    # Stable, so that equally sure mistakes come in the order of the images, every time.
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != y_true)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
@@ -208,6 +211,7 @@ def receptive_field(
         box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, lw=2)
         box.set(edgecolor=colour, label=label)
         ax.add_patch(box)
+    # As far as the largest box: one that is cut off would look as large as the image.
     reach = max(*sizes.values(), height, width) / 2 + 0.5
     ax.set(xlim=(x - reach, x + reach), ylim=(y + reach, y - reach))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -6,15 +6,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
-# Okabe and Ito (2008): told apart by the colour-blind too
+# Okabe and Ito (2008): told apart by the colour-blind too.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 YELLOW, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "osD^vPX"
-SIGNED = "PuOr"  # white at 0, orange below, purple above
-INTENSITY = "viridis"
+# White at 0, orange below, purple above: the colour-blind tell these two apart.
+SIGNED = "PuOr"
+INTENSITY = "viridis"  # even steps to the eye, and in print too
 
 
 def panels(
@@ -62,6 +64,8 @@ def dress(
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     if title:
         ax.set_title(title, loc="left", fontsize=11, fontweight="bold")
+    # Panels that share an axis say what it is once, at the edge of the figure. Axes
+    # made by `add_axes` are in no grid, and have no place.
     place = ax.get_subplotspec()
     if place and not place.is_last_row() and _shared(ax.get_shared_x_axes(), ax):
         xlabel = ""
@@ -74,6 +78,7 @@ def dress(
 
 
 def _shared(group, ax: Axes) -> bool:
+    """Whether other Axes share the axis that `group` stands for."""
     return len(group.get_siblings(ax)) > 1
 
 
@@ -89,15 +94,17 @@ def legend(ax: Axes) -> None:
     others = (other.get_legend() for other in ax.figure.axes if other is not ax)
     if not names or names in [_names(other) for other in others if other]:
         return
-    bare = [line for line in ax.lines if line.get_gid() == "series"]
-    full = ax.containers or any(line.get_linestyle() == "None" for line in bare)
+    # Bars and loose points fill their Axes: a legend inside would lie on some of them.
+    series = [line for line in ax.lines if line.get_gid() == "series"]
+    full = ax.containers or any(line.get_linestyle() == "None" for line in series)
     outside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
     place = outside if full or len(names) > 4 or "one run" in names else {}
     ax.legend(fontsize=8.5, edgecolor="none", framealpha=0.8, **place)
 
 
-def _names(of) -> list[str]:
-    return [text.get_text() for text in of.texts]
+def _names(legend: Legend) -> list[str]:
+    """What a legend names."""
+    return [text.get_text() for text in legend.texts]
 
 
 def name_ticks(set_ticks, names: Sequence[str], *, room: float) -> None:

@@ -77,6 +77,7 @@ def curves(
 
 
 def _measures(runs: Mapping) -> list[str]:
+    """What was measured in any of the runs, loss first; a learning rate was set."""
     names = {name for run in runs.values() for name in run}
     names = {name for name in names if not name.startswith(("val_", "learning_rate"))}
     return sorted(names, key=lambda name: (name != "loss", name))
@@ -93,10 +94,11 @@ def _run(ax: Axes, run: Mapping, measure: str, name: str, colour: str) -> None:
         label = name if key == kinds[-1][0] else None
         epochs = range(1, len(values) + 1)
         _alt.note(ax, _alt.line(f"{name} {kind}".strip(), epochs, np.asarray(values)))
-        mark = "." if len(values) < 20 else ""
+        mark = "." if len(values) < 20 else ""  # one epoch alone would draw no line
         ax.plot(
             epochs, values, mark + style, color=shade, label=label if name else kind
         )
+    # By the loss, not each measure by itself: whoever keeps weights keeps one epoch's.
     if kinds and "loss" in run:
         best = int(np.argmin(run.get("val_loss", run["loss"]))) + 1
         label = None if name else f"best epoch: {best}"
@@ -120,12 +122,14 @@ def confusion_matrix(
         ax: where to draw; a new figure by default.
     """
     matrix = np.asarray(matrix)
+    # Of the row, so that errors of a rare class show; an empty row is divided by 1.
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 1.4 + 0.6 * len(matrix)
     ax = _look.dress(
         ax, title, "predicted class", "true class", size=(side + 0.9, side)
     )
-    image = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))  # shows 1 %
+    # A root, as on an even scale 1 % cannot be told from nothing.
+    image = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
     for (row, column), count in np.ndenumerate(matrix):
         if count:
             text = f"{count:,}\n{share[row, column]:.1f} %"
@@ -165,7 +169,7 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
         _look.dress(ax, f"{total:,} {measure}", measure, "")
         labels = [f" {value:,} ({value / total:.1%})" for value in values]
         ax.bar_label(ax.barh(range(len(rows)), values, color=colour), labels, size=8)
-        ax.set_xlim(0, 1.6 * max(*values, 1))
+        ax.set_xlim(0, 1.6 * max(*values, 1))  # room for the numbers at the bars
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
         said = (
@@ -173,6 +177,6 @@ def layer_table(rows: Sequence, *, title: str = "What each layer costs") -> np.n
         )
         _alt.note(ax, f"Bar chart: {_alt.listed(said)}.")
     axes[0].set_yticks(range(len(rows)), [row.name for row in rows])
-    axes[0].set_ylim(len(rows) - 0.4, -0.6)
+    axes[0].set_ylim(len(rows) - 0.4, -0.6)  # the first layer on top
     _look.head(figure, title)
     return axes

@@ -16,6 +16,7 @@ from cnnlab.plots import _alt
 
 _INPUT, _BORDER, _WINDOW = "#E3ECF2", "#F0F0F0", "#8CC8EC"
 _DONE, _NEW, _EMPTY = "#F7E0D2", "#F0A070", "#FFFFFF"
+# They find their pictures from where they stand, without ids, so a page may hold many.
 _PLAY = (
     "var d=this.parentNode,s=d.querySelector('input');"
     "if(d.t){clearInterval(d.t);d.t=0}"
@@ -53,6 +54,7 @@ def sliding_window(
     flat = np.ndim(x) == 1
     x, kernel, out = map(np.atleast_2d, (x, kernel, out))
     pads = ((0, 0) if flat else (padding, padding), (padding, padding))
+    # A second image marks the border: padded zeros look like the zeros of an input.
     padded, border = np.pad(x, pads), np.pad(np.zeros(x.shape), pads, constant_values=1)
     row, column = np.unravel_index(step, out.shape)
     rows = row * strides + dilation * np.arange(kernel.shape[0])
@@ -71,7 +73,7 @@ def sliding_window(
     colours = np.select([order < step, order == step], [_DONE, _NEW], _EMPTY)
     place = (0, 2.4) if flat else (padded.shape[1] + 1, 0)
     _tiles(ax, np.where(order <= step, out, np.nan), colours, place, "output")
-    ax.set(aspect="equal", ylim=ax.get_ylim()[::-1])
+    ax.set(aspect="equal", ylim=ax.get_ylim()[::-1])  # rows go down
     ax.set_axis_off()
     said = f": {_sum(padded[window], kernel)}" if title else ""
     _alt.note(ax, f"Output {step + 1} of {out.size}{said}.")
@@ -153,6 +155,7 @@ def step_through(draw: Callable[[int], Axes], count: int, *, alt: str) -> None:
 
 def _rendered(ax: Axes) -> tuple[str, np.ndarray]:
     """The title and the pixels of a figure, which is closed."""
+    # Agg whatever the backend, and no tight box: all pictures must have one size.
     figure = ax.get_figure(root=True)
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(100)
@@ -163,6 +166,7 @@ def _rendered(ax: Axes) -> tuple[str, np.ndarray]:
 
 def _sheet(pictures: tuple, columns: int = 3) -> np.ndarray:
     """Pictures of one size, side by side in rows."""
+    # Where nothing can be moved, a PDF for one, all pictures on one white sheet.
     blank = np.full_like(pictures[0], 255)
     filled = [*pictures, *[blank] * (-len(pictures) % columns)]
     rows = [filled[k : k + columns] for k in range(0, len(filled), columns)]

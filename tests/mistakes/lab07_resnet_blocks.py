@@ -172,7 +172,7 @@ MISTAKES = [
     ("projection_bias", "shortcuts", B, "return layers.BatchNormalization()(layers.Conv2D(filters, 1, strides)(x))", "has biases"),
     ("projection_relu", "shortcuts", B, "return layers.ReLU()(layers.BatchNormalization()(convolution(filters, 1, strides)(x)))", "ReLU on the shortcut"),
     ("projection_mean", "shortcuts", B, "return layers.BatchNormalization()(convolution(filters, 1)(layers.AveragePooling2D(strides)(x)))", "averaged first"),
-    ("library", "shortcuts", B, "from cnnlab import blocks\n\n    return blocks._follow(x, [(filters, 1, strides)], 'B')", "without cnnlab"),
+    ("library", "shortcuts", B, "from cnnlab import blocks\n\n    return blocks._shortcut(x, [(filters, 1, strides)], 'B')", "without cnnlab"),
     # --- residual_block (A5)
     ("not_added", "residual_block", ADD, "layers.ReLU()(y)", "nothing is added"),
     ("added_to_itself", "residual_block", ADD, "layers.ReLU()(y + y)", "added to itself"),
