@@ -32,6 +32,8 @@ def _row(result) -> tuple[str, str, str, str]:
         for e in result.exercises
         if e.points != e.max_points
     ]
+    lost += [result.late] * bool(result.late)
     lost += [f"{name} decided for a replaced answer" for name in result.stale]
     points = f"{result.points:g} / {result.max_points:g}"
+    points += f" less {100 * result.penalty:g} %" if result.penalty else ""
     return result.student, result.status, points, ", ".join(lost)

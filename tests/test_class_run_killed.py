@@ -114,7 +114,7 @@ def test_killed_twice_and_resumed_it_gives_the_same_grades(
     already = contextlib.nullcontext(processes)
     monkeypatch.setattr(pool, "open_processes", lambda **_: already)
     done = CliRunner().invoke(cli.main, arguments(handed_in, undisturbed))
-    assert done.exit_code == 1, done.output  # one is unreadable
+    assert done.exit_code == 0, done.output
 
     chance, graded = random.Random(), 0
     for options in (["--no-sandbox"], ["--resume"]):
@@ -126,7 +126,7 @@ def test_killed_twice_and_resumed_it_gives_the_same_grades(
         graded = len(results(out))
         assert wanted <= graded <= NOTEBOOKS
     with grader(handed_in, out, "--resume") as process:
-        assert process.wait(LIMIT) == 1
+        assert process.wait(LIMIT) == 0
 
     assert results(out) == results(undisturbed)
     assert grades(out) == grades(undisturbed)

@@ -107,7 +107,7 @@ def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
 
     (handed_in / "late.ipynb").write_text("not a notebook")
     late = run(*arguments, "--resume")
-    assert late.exit_code == 1  # one could not be read
+    assert late.exit_code == 0  # all that can be graded is
     header, results = journal.read(out / "results.jsonl")
     assert header["seed"] == 5
     assert {r.student: r.status for r in results}["late"] == "unreadable"
@@ -115,7 +115,7 @@ def test_grade_resume_marks_and_late_hand_ins(handed_in, tmp_path):
     marks = out / "marks.csv"
     marks.write_text("student,question,points\nada,why_floor,1.5\n")
     marked = run(*arguments, "--marks", marks)
-    assert marked.exit_code == 1, marked.output
+    assert marked.exit_code == 0, marked.output
     assert "1.5" in (out / "grades.csv").read_text()
     marks.write_text("student,question,points\nada,why_floor,7\n")
     wrong = run(*arguments, "--marks", marks)

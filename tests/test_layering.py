@@ -23,7 +23,10 @@ MAY_IMPORT = {  # room -> the rooms it may import from, beside itself
     "screen": [],
     "checks": ["teaching", *HELPER],
     "teaching": HELPER,
-    "grading.class_run": [HANDIN, SANDBOX, JUDGE, REPORT, "teaching", "_progress"],
+    "grading.choices": [HANDIN, REPORT],
+    "grading.class_run": [HANDIN, SANDBOX, JUDGE, REPORT, "teaching", "_progress"]
+    + ["grading.choices"],
+    "grading.regrade": ["grading.class_run", JUDGE, REPORT, "teaching"],
     "grading.marking": [JUDGE, REPORT, "teaching"],
     "grading.jupyter": [SANDBOX],
     REPORT: [JUDGE, "teaching"],

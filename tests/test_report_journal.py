@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cnnlab.grading.judge.results import GRADED, ExerciseResult, Result, WrittenAnswer
 from cnnlab.grading.report import journal as journals
 from cnnlab.grading.report.files import file_name, write_atomic
-from cnnlab.grading.report.journal import Journal
+from cnnlab.grading.report.journal import HandedIn, Journal
 from cnnlab.teaching import source as labs
 
 SOURCE = """\
@@ -166,8 +166,8 @@ def test_what_is_no_longer_handed_in_stays_and_is_not_read(tmp_path, header):
     path = tmp_path / "results.jsonl"
     write(path, header, ["ada", "emmy"])
     with Journal(path, header) as journal:
-        journal.handed_in(["class/emmy.ipynb"])
-        journal.handed_in(["class/emmy.ipynb"])
+        for _ in range(2):
+            assert journal.hand_in(HandedIn(("class/emmy.ipynb",))) == [result("emmy")]
     assert path.read_bytes().count(b"\n") == 4
     assert journals.read(path)[1] == [result("emmy")]
     write(path, header, ["sofia"])  # by a run that was killed
@@ -259,7 +259,7 @@ def test_notebooks_stand_beside_the_journal(tmp_path, header):
 
 WRITER = """
 import json, sys
-from cnnlab.grading.report.journal import Journal
+from cnnlab.grading.report.journal import HandedIn, Journal
 from cnnlab.grading.judge.results import Result
 header = json.loads(sys.argv[2])
 with Journal(sys.argv[1], header) as journal:

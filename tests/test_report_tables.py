@@ -28,18 +28,18 @@ def test_grades_tell_status_from_score(lab, tmp_path):
     write_tables(small_class(), lab, tmp_path)
     assert table(tmp_path / "grades.csv") == [
         [
-            *("student", "status", "reason", "points", "max", "to mark"),
-            *("by a person", "stale", "asked again"),
+            *("student", "account", "status", "reason", "points", "max", "to mark"),
+            *("late", "taken off", "by a person", "stale", "asked again"),
             *("conv2d", "pool", "why (written)", "seconds", "isolation"),
         ],
         *(
             line.split("|")
             for line in (
-                "grace|graded||1.5|9|3||||1.5|0||1.2|bubblewrap",
-                "ada|graded||8.5|9|0||||4|2|2.5|1.2|bubblewrap",
-                "emmy|graded||0|9|3||||0|0||1.2|bubblewrap",
-                "hedy|unreadable|not JSON||9||||||||0|none",
-                "sofia|needs a person|2 different notebooks||9||||||||0|none",
+                "grace||graded||1.5|9|3||||||1.5|0||1.2|bubblewrap",
+                "ada||graded||8.5|9|0||||||4|2|2.5|1.2|bubblewrap",
+                "emmy||graded||0|9|3||||||0|0||1.2|bubblewrap",
+                "hedy||unreadable|not JSON||9||||||||||0|none",
+                "sofia||needs a person|2 different notebooks||9||||||||||0|none",
             )
         ),
     ]
@@ -48,13 +48,13 @@ def test_grades_tell_status_from_score(lab, tmp_path):
 def test_exercise_that_needs_a_person_has_no_points_and_no_sum(lab, tmp_path):
     write_tables([graded("ada", conv2d(PERSON, None), pool())], lab, tmp_path)
     row = table(tmp_path / "grades.csv")[1]
-    assert row[3:11] == ["", "9", "", "", "", "", "", "2"]
+    assert row[4:14] == ["", "9", "", "", "", "", "", "", "", "2"]
 
 
 def test_points_are_written_as_earned_however_many(lab, tmp_path):
     result = graded("ada", conv2d("partial", 1.33), pool("partial", 0.67), mark=0.1)
     write_tables([result], lab, tmp_path)
-    assert table(tmp_path / "grades.csv")[1][3] == "2.1"
+    assert table(tmp_path / "grades.csv")[1][4] == "2.1"
 
 
 @pytest.mark.parametrize("text", EVIL)

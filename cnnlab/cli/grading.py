@@ -3,6 +3,8 @@
 import getpass
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -18,22 +20,41 @@ from cnnlab.cli.common import (
     tell_stale,
 )
 
+_running = (  # what `grade` and `regrade` share
+    click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1),
+    click.option("--only", multiple=True, metavar="STUDENT", help="Nobody else."),
+    click.option(
+        "--choose",
+        multiple=True,
+        metavar="STUDENT=FILE",
+        help="Which of several files counts.",
+    ),
+    click.option(
+        "--assume-lab",
+        is_flag=True,
+        help="Take copies that lost what says of which lab they are.",
+    ),
+    click.option(
+        "--worksheet", type=EXISTING, help="Moodle's, which says who is late."
+    ),
+    click.option("--late-penalty", metavar="RULE", help="Taken off: 10% or 10%/day."),
+    click.option(
+        "--no-sandbox", is_flag=True, help="Run students' code without a box."
+    ),
+    click.option("--scheduler", help="Dask scheduler, tcp://...; sees the same files."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
+)
 
-@main.command()
-@click.argument("lab")
-@click.argument("submissions", type=EXISTING)
-@click.option("-o", "--out", type=FOLDER, default="grades", show_default=True)
-@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1)
-@click.option("--seed", type=click.IntRange(0), help="Repeat a run; default: secret.")
-@click.option("--resume", is_flag=True, help="Go on with the run that OUT holds.")
-@click.option("--marks", type=EXISTING, help="CSV with marks of written answers.")
-@click.option("--no-sandbox", is_flag=True, help="Run students' code without a box.")
-@click.option("--scheduler", help="Dask scheduler, tcp://...; it sees the same files.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
-def grade(
-    lab, submissions, out, jobs, seed, resume, marks, no_sandbox, scheduler, quiet
-):
-    """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
+
+def _with_running(command):
+    for option in reversed(_running):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _ready(*, no_sandbox, quiet, jobs, scheduler, **said) -> Iterator[dict]:
+    """Options of `class_run.grade_class`, with all that must be closed afterwards."""
     from cnnlab.grading.sandbox import pool
 
     with (
@@ -42,23 +63,84 @@ def grade(
         Progress(quiet=quiet) as progress,
     ):
         from cnnlab.grading import class_run
+
+        yield {
+            "processes": processes,
+            "executor": class_run.make_executor(jobs, scheduler),
+            "progress": progress,
+            **_choices(**said),
+        }
+
+
+def _choices(*, only, choose, assume_lab, worksheet, late_penalty) -> dict:
+    from cnnlab.grading.choices import Choices
+    from cnnlab.grading.report import late
+
+    files = {}
+    for text in choose:
+        student, sign, file = text.rpartition("=")
+        if not (sign and student and file):
+            raise ValueError(f"--choose: expected STUDENT=FILE. Received: {text!r}")
+        files[student] = file
+    told = late.read_worksheet(worksheet) if worksheet else {}
+    rule = late_penalty if late_penalty is None else late.check_rule(late_penalty)
+    choices = Choices(only, files, assume_lab, told)
+    return {"choices": choices, "late_penalty": rule}
+
+
+@main.command()
+@click.argument("lab")
+@click.argument("submissions", type=EXISTING)
+@click.option("-o", "--out", type=FOLDER, default="grades", show_default=True)
+@click.option("--seed", type=click.IntRange(0), help="Repeat a run; default: secret.")
+@click.option("--resume", is_flag=True, help="Go on with the run that OUT holds.")
+@click.option("--marks", type=EXISTING, help="CSV with marks of written answers.")
+@_with_running
+def grade(lab, submissions, out, seed, resume, marks, **running):
+    """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
+    with _ready(**running) as options:
+        from cnnlab.grading import class_run
         from cnnlab.teaching.source import read
 
+        source = read(find_source(lab))
+        about_a_run = ("only", "choose", "assume_lab", "worksheet", "late_penalty")
+        resume = resume or marks or any(running[name] for name in about_a_run)
+        seed = class_run.choose_seed(out, seed, resume=bool(resume))
         results = class_run.grade_folder(
-            read(find_source(lab)),
-            submissions,
-            out,
-            processes=processes,
-            executor=class_run.make_executor(jobs, scheduler),
-            seed=class_run.choose_seed(out, seed, resume=resume or marks is not None),
-            marks=marks,
-            progress=progress,
+            source, submissions, out, marks=marks, seed=seed, **options
         )
-    if not quiet:  # after the display of progress has gone
+    if not running["quiet"]:  # after the display of progress has gone
         screen.grades(results)
         tell_stale(results)
         click.echo(f"Class report: {out / 'report.html'}")
-    sys.exit(int(any(r.status != "graded" for r in results)))
+    sys.exit(int(any(r.is_our_fault for r in results)))
+
+
+@main.command()
+@click.argument("grades", type=EXISTING)
+@click.argument("submissions", type=EXISTING, required=False)
+@click.option("--lab", help="Source of the lab; default: the one graded with.")
+@_with_running
+def regrade(grades, submissions, lab, **running):
+    """Grade the run in GRADES again, with its seed: old and new points side by side.
+
+    SUBMISSIONS says where they are now, if not where they were. The lab may have been
+    mended since; what people decided stands, and no earlier result is lost.
+    """
+    with _ready(**running) as options:
+        from cnnlab.grading import regrade
+        from cnnlab.teaching.source import read
+
+        source = read(find_source(lab)) if lab else lab_of(grades)
+        rows, path = regrade.regrade(source, grades, submissions, **options)
+    changed = [row for row in rows if row[1] != row[2] or row[-1]]
+    if not running["quiet"]:
+        screen.table(regrade.HEAD, [map(_cell, row) for row in changed])
+    click.echo(f"{len(changed)} of {len(rows)} have changed. Side by side: {path}")
+
+
+def _cell(value) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:g}"
 
 
 @main.command()

@@ -11,14 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnlab._progress import Progress
+from cnnlab.grading import choices as said
+from cnnlab.grading.choices import Choices
 from cnnlab.grading.handin.files import File
 from cnnlab.grading.handin.notebooks import Unreadable
 from cnnlab.grading.handin.submissions import Submission, collect
 from cnnlab.grading.judge.grade import grade, grader_failed
 from cnnlab.grading.judge.reference import SolutionError, make_reference
-from cnnlab.grading.judge.results import Result
+from cnnlab.grading.judge.results import GRADED, Result
 from cnnlab.grading.report import decisions, pages
-from cnnlab.grading.report.journal import Journal, describe_run, read
+from cnnlab.grading.report.journal import HandedIn, Journal, describe_run, read
+from cnnlab.grading.report.late import penalty
 from cnnlab.grading.report.marksheet import read_marks
 from cnnlab.grading.sandbox.process import Processes, ProcessesDied
 from cnnlab.teaching.source import Lab
@@ -31,18 +34,15 @@ def grade_folder(
     handed_in: Path,
     out: Path,
     *,
-    processes: Processes,
-    executor: Executor,
-    seed: int,
     marks: Path | None = None,
-    progress: Progress | None = None,
+    **options,
 ) -> list[Result]:
     """Grade what `handed_in` holds into the folder `out`: journal, pages and tables.
 
     Args:
         handed_in: a folder of submissions, or a Moodle or Canvas zip.
         marks: a filled `marks_template.csv`; what it says is kept as decisions.
-        executor, seed, progress: as for `grade_class`.
+        options: as for `grade_class`.
 
     Raises:
         ValueError, OSError: what the caller can mend: nothing was handed in, another
@@ -60,16 +60,8 @@ def grade_folder(
         pages.write_feedback(shown, lab, out)
         written[result.path] = shown.without_notebook()
 
-    results = grade_class(
-        lab,
-        submissions,
-        out,
-        processes=processes,
-        executor=executor,
-        seed=seed,
-        progress=progress,
-        on_result=write_page,
-    )
+    options |= {"root": str(handed_in.resolve()), "on_result": write_page}
+    results = grade_class(lab, submissions, out, **options)
     with decisions.Decisions(out) as kept:
         if marks:
             kept.append(read_marks(marks, results, kept.all, lab))
@@ -109,12 +101,16 @@ def grade_class(
     executor: Executor,
     seed: int,
     progress: Progress | None = None,
+    choices: Choices | None = None,
+    late_penalty: str | None = None,
+    again: bool = False,
+    root: str = "",
     on_result=lambda result: None,
 ) -> list[Result]:
     """Grade all submissions into the journal `out/results.jsonl`.
 
     What the journal already holds for the same bytes is not graded again, so a
-    killed run goes on where it stopped.
+    killed run goes on where it stopped; what failed on our side is.
 
     Args:
         processes: where students' code runs, from `open_processes`.
@@ -122,38 +118,80 @@ def grade_class(
             (workers of a cluster must see the same files); shut down on leaving.
         seed: of the probes; the seed of the journal when there is one.
         progress: told what the solution is doing, then what became of each one.
+        choices: which students, and which of their files; all others stay as they are.
+        late_penalty: a rule of `report.late`; None leaves that of the journal.
+        again: grade what was graded before, too, also if the lab has changed since.
+        root: where it was handed in, to be kept.
         on_result: called with each new `Result`, notebook included.
 
     Raises:
         SolutionError: the lab's own solution does not run.
         ValueError: the journal in `out` belongs to another lab or seed.
     """
-    progress = progress or Progress(quiet=True)
+    progress, choices = progress or Progress(quiet=True), choices or Choices()
     header = describe_run(lab, seed=seed, isolation=processes.isolation)
-    with Journal(out / "results.jsonl", header) as journal, executor:
-        keys = {s.path: fingerprint(s) for s in submissions}
-        claims = Counter(s.account for s in submissions)
-
-        def known(s: Submission) -> Result | None:
-            account = s.account if claims[s.account] == 1 else ""
-            return journal.find(s.path, keys[s.path], account)
-
-        waiting = [s for s in submissions if not known(s)]
+    journal = Journal(out / "results.jsonl", header, regrade=again)
+    with journal, executor:
+        book = _Book(journal, submissions, choices, late_penalty)
+        waiting = book.waiting(again)
         progress.total = len(waiting)
         graded = _grade_all(lab, waiting, processes, executor, seed, progress.tell)
         # closed before the executor, which else waits for what nobody wants any more
         with closing(graded):
             for result in graded:
-                kept = journal.append(result, keys[result.path])
+                kept = journal.append(result, book.keys[result.path])
                 on_result(replace(kept, notebook=result.notebook))
                 progress.count(result.status)
+        results = book.close(root)
+    return sorted(results, key=lambda r: (r.student.lower(), r.path))
+
+
+class _Book:
+    """Submissions beside the journal: which are known, and what the class is made of.
+
+    Raises ValueError for choices, or a penalty for lateness, that cannot be meant.
+    """
+
+    def __init__(self, journal: Journal, submissions, choices, late_penalty):
+        self._journal, self._choices, old = journal, choices, journal.handed_in
+        self.meant, self._files = said.apply(choices, submissions, old.files)
+        self.keys = {s.path: fingerprint(s) for s in self.meant}
+        self._claims = Counter(s.account for s in submissions)
+        self._rule = old.late_penalty if late_penalty is None else late_penalty
+        for submission in self.meant:
+            penalty(self._rule, submission.late or old.late.get(submission.path, ""))
+
+    def known(self, submission: Submission) -> Result | None:
+        """The result of the same bytes, of this path or, where it is one's, account."""
+        account = submission.account
+        account = account if self._claims[account] == 1 else ""
+        return self._journal.find(submission.path, self.keys[submission.path], account)
+
+    def waiting(self, again: bool) -> list[Submission]:
+        """Those to be graded."""
+
+        def is_done(result: Result | None) -> bool:
+            if again or result is None or result.is_our_fault:
+                return False
+            return result.status == GRADED or not self._choices.assume_lab
+
+        return [s for s in self.meant if not is_done(self.known(s))]
+
+    def close(self, root: str) -> list[Result]:
+        """Keep what the class is made of; the results of all of it."""
+        old = self._journal.handed_in
         # the journal may hold what is no longer handed in
-        results = [known(s) for s in submissions]
-        if len({r.path for r in results}) < len(submissions):
+        pairs = [(self.known(s), s) for s in self.meant]
+        paths = [result.path for result, _ in pairs]
+        if len(set(paths)) < len(pairs):
             raise RuntimeError("two submissions have become one; please report it.")
-        results.sort(key=lambda r: (r.student.lower(), r.path))
-        journal.handed_in([r.path for r in results])
-    return results
+        if self._choices.only:
+            paths = [*old.paths, *(path for path in paths if path not in old.paths)]
+        late = {result.path: s.late for result, s in pairs if s.late}
+        entries = {result.path: s.entry for result, s in pairs if s.entry}
+        both = old.late | late, old.entries | entries
+        new = HandedIn(tuple(paths), root, *both, self._files, self._rule)
+        return self._journal.hand_in(new)
 
 
 def _grade_all(

@@ -4,6 +4,8 @@ from cnnlab.grading.handin.files import File, shown
 from cnnlab.grading.handin.notebooks import Unreadable, read_notebook
 from cnnlab.grading.handin.submissions import FILES_LIMIT, Submission
 
+_UNKNOWN = "no cell of it is known; if it is a copy of it, say --assume-lab"
+
 
 class Unclear(ValueError):
     """A submission that a person must look at; the message says why."""
@@ -29,13 +31,16 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
     ours = ours or [
         r for r in readable if not _lab_of(r[0]) and _has_our_cells(r[0], known_cells)
     ]
+    if not ours and submission.assume_lab:
+        ours = [r for r in readable if not _lab_of(r[0])]
     if not ours:
         said = sorted({_lab_of(r[0]) for r in readable} - {""})
-        other = f"it says {', '.join(said)}" if said else "no cell of it is known"
+        other = f"it says {', '.join(said)}" if said else _UNKNOWN
         raise Unclear(f"this is not {lab_name}: {other}")
     if len({_content(r[0]) for r in ours}) > 1:
         files = ", ".join(name for _, _, name in ours)
-        raise Unclear(f"{len(ours)} different notebooks of this lab: {files}")
+        many = f"{len(ours)} different notebooks of this lab: {files}"
+        raise Unclear(f"{many}; say which with --choose")
     notebook, notes, _ = ours[0]
     return notebook, notes + problems
 

@@ -27,6 +27,7 @@ class Submission:
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
         entry: how the course system called it, by which it takes files back.
         late: what the course system says about lateness, in words, or empty.
+        assume_lab: whether a notebook that says of no lab is taken for this one.
     """
 
     student: str
@@ -36,6 +37,7 @@ class Submission:
     account: str = ""
     entry: str = ""
     late: str = ""
+    assume_lab: bool = False
 
 
 def collect(root: str | Path) -> list[Submission]:
@@ -56,7 +58,7 @@ def collect(root: str | Path) -> list[Submission]:
     found: dict[tuple, _Found] = {}
     for piece in pieces:
         sender = read_sender(piece.entry)
-        if in_folders and not piece.is_folder:
+        if in_folders and not piece.is_folder and sender.account[:6] == "moodle":
             sender = Sender(piece.entry)
         key = sender.name, sender.account
         found.setdefault(key, _Found(sender)).add(piece)

@@ -41,6 +41,9 @@ def grade(
         known = {c.id for c in lab.of_kind("exercise", "check", "question")}
         notebook, notes = choose(submission, lab.name, known)
         steps = rebuild.graft(lab, notebook)
+        answers = [s for s in steps if s.kind in ("exercise", "question")]
+        if submission.assume_lab and not any(s.attempted for s in answers):
+            raise Unclear(f"taken for {lab.name}, but no answer of it is in there")
         forbidden = {k: names for k, names in find_forbidden(steps).items() if names}
         outcomes = run(reference, steps, processes, set(forbidden))
         return results.Result(
@@ -66,7 +69,7 @@ def grader_failed(
     error: Exception, lab: Lab, submission: Submission, seed: int, isolation: str
 ) -> results.Result:
     """The result of a submission that our side could not grade: never a 0."""
-    why = _line(f"the grader failed: {type(error).__name__}: {error}")
+    why = _line(f"{results.GRADER_FAILED}: {type(error).__name__}: {error}")
     record = _record(lab, submission, seed, isolation)
     return results.Result(**record, status=results.PERSON, reason=why)
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import asdict, dataclass, field, replace
 
+GRADER_FAILED = "the grader failed"  # how the reason begins where the fault is ours
 GRADED, PERSON, UNREADABLE = "graded", "needs a person", "unreadable"
 PASSED, PARTIAL, FAILED, NOT_ATTEMPTED = "passed", "partial", "failed", "not attempted"
 
@@ -89,6 +90,9 @@ class Result:
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
         stale: exercises and questions that a person decided for another answer.
         asked: (exercise or question, why) that somebody wants to be graded again.
+        late: what the course system says about lateness, in words, or empty.
+        penalty: share of the points, 0 to 1, that is taken off for it.
+        entry: how the course system called the hand-in, by which it takes files back.
         sha256: of all that was handed in.
     """
 
@@ -107,6 +111,9 @@ class Result:
     account: str = ""
     stale: tuple[str, ...] = ()
     asked: tuple[tuple[str, str], ...] = ()
+    late: str = ""
+    penalty: float = 0.0
+    entry: str = ""
     sha256: str = field(default="", compare=False)
     notebook: dict | None = field(default=None, repr=False)
 
@@ -114,6 +121,11 @@ class Result:
     def items(self) -> tuple[ExerciseResult | WrittenAnswer, ...]:
         """All that has points: exercises, then written answers."""
         return (*self.exercises, *self.written)
+
+    @property
+    def is_our_fault(self) -> bool:
+        """Whether it was not graded for a reason that may be gone next time."""
+        return self.status == PERSON and self.reason.startswith(GRADER_FAILED)
 
     # None, not 0, wherever a person must look: the two never add up to a score
 
@@ -131,10 +143,14 @@ class Result:
 
     @property
     def total(self) -> float | None:
-        """Points of the exercises and of the answers marked so far; or None."""
+        """Points of the exercises and of the answers marked so far; or None.
+
+        Less what lateness costs.
+        """
         if self.points is None:
             return None
-        return round(self.points + sum(w.points or 0 for w in self.written), 2)
+        earned = self.points + sum(w.points or 0 for w in self.written)
+        return round(earned * (1 - self.penalty), 2)
 
     @property
     def unmarked(self) -> float:

@@ -8,18 +8,19 @@ stand beside it, `notebooks/<student>.ipynb`, each written whole before its line
 import ast
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cnnlab.grading.judge.results import Result, from_dict
 from cnnlab.grading.report.files import Lines, file_name, parse_lines, write_atomic
+from cnnlab.grading.report.late import penalty
 from cnnlab.teaching.source import Cell, Lab
 
 _PACKAGES = ("cnnlab", "keras", "tensorflow")
 _MAGIC = b'{"journal": 1, '  # how our files, and no others, begin
-_SAME_ON_RESUME = ("lab", "lab_sha256", "seed")
+_SAME = ("lab", "lab_sha256", "seed")
 _PROSE = ("title", "folded")  # options that change no grade
 _Records = dict[str, Result]  # by path
 
@@ -75,6 +76,40 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@dataclass(frozen=True)
+class HandedIn:
+    """What the class is made of, as it was handed in last.
+
+    Args:
+        paths: of the results: others are no longer handed in.
+        root: the folder or zip.
+        late: by path, what the course system says about lateness.
+        entries: by path, how the course system called it.
+        files: by path, the file that a person chose among several.
+        late_penalty: a rule of `late`, or empty.
+    """
+
+    paths: tuple[str, ...] = ()
+    root: str = ""
+    late: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    late_penalty: str = ""
+
+    def of(self, records: _Records) -> list[Result]:
+        """The results of the class, with what is known beside their content."""
+        return [
+            replace(
+                records[path],
+                late=self.late.get(path, ""),
+                penalty=penalty(self.late_penalty, self.late.get(path, "")),
+                entry=self.entries.get(path, ""),
+            )
+            for path in self.paths
+            if path in records
+        ]
+
+
 class Journal:
     """A journal open for writing, by one process; a context manager.
 
@@ -84,21 +119,27 @@ class Journal:
     Args:
         path: of `results.jsonl`; made, with its folder, where it is missing.
         header: from `describe_run`. The seed to resume with is in `read(path)[0]`.
+        regrade: whether the lab source may be another one than before.
 
     Raises:
         ValueError: the file is not a journal, is damaged before its last line, is
             being written by another run, or is of another lab source or seed.
     """
 
-    def __init__(self, path: str | Path, header: dict):
+    def __init__(self, path: str | Path, header: dict, *, regrade: bool = False):
         self.path = Path(path)
         if not self.path.exists():
             write_atomic(self.path, json.dumps(header) + "\n", sync=True)
         self._lines = Lines(self.path)
         try:
-            self.header, self._records, self._handed_in, end = _load(self.path)
-            self._check_same(header)
+            self.header, self._records, self.handed_in, end = _load(self.path)
+            self._check_same(
+                header, [k for k in _SAME if k != "lab_sha256" or not regrade]
+            )
             self._lines.cut(end)
+            if self.header["lab_sha256"] != header["lab_sha256"]:
+                self._lines.append([{"run": header}])
+                self.header = header
         except BaseException:
             self.close()
             raise
@@ -141,14 +182,15 @@ class Journal:
         self._records[result.path] = result
         return result
 
-    def handed_in(self, paths: list[str]) -> None:
-        """Keep which results the class is made of: others are no longer handed in."""
-        if paths != self._handed_in:
-            self._lines.append([{"handed_in": paths}])
-            self._handed_in = paths
+    def hand_in(self, handed_in: HandedIn) -> list[Result]:
+        """Keep what the class is made of; returns its results."""
+        if handed_in != self.handed_in:
+            self._lines.append([{"handed_in": asdict(handed_in)}])
+            self.handed_in = handed_in
+        return handed_in.of(self._records)
 
-    def _check_same(self, header: dict) -> None:
-        for key in _SAME_ON_RESUME:
+    def _check_same(self, header: dict, keys: list[str]) -> None:
+        for key in keys:
             old, new = self.header[key], header[key]
             if old != new:
                 raise ValueError(
@@ -163,9 +205,12 @@ def read(path: str | Path) -> tuple[dict, list[Result]]:
     The results are those of the last run, and what was graded since.
     """
     header, records, handed_in, _ = _load(Path(path))
-    if handed_in is None:
-        return header, list(records.values())
-    return header, [records[path] for path in handed_in if path in records]
+    return header, handed_in.of(records)
+
+
+def read_handed_in(path: str | Path) -> HandedIn:
+    """What the class of a journal is made of."""
+    return _load(Path(path))[2]
 
 
 def with_notebook(result: Result, folder: str | Path) -> Result:
@@ -180,24 +225,29 @@ def _notebook(result: Result, folder: Path) -> Path:
     return folder / "notebooks" / f"{file_name(result.student)}.ipynb"
 
 
-def _load(path: Path) -> tuple[dict, _Records, list[str] | None, int]:
-    """Header, records, paths handed in last, and how many bytes are whole."""
+def _load(path: Path) -> tuple[dict, _Records, HandedIn, int]:
+    """Header, records, what was handed in last, and how many bytes are whole."""
     first, *lines = path.read_bytes().split(b"\n")
     if not lines or not first.startswith(_MAGIC):
         raise ValueError(f"{path}: not a grading journal. Choose another folder.")
     found, end = parse_lines(path, _parse, header=True)
-    records, handed_in = {}, None
+    header, records, handed_in = json.loads(first), {}, HandedIn()
     for record in found:
-        if isinstance(record, list):
+        if isinstance(record, HandedIn):
             handed_in = record
+        elif isinstance(record, dict):  # graded again, of another lab source
+            header = record
         else:
             records[record.path] = record
-            if handed_in is not None and record.path not in handed_in:
-                handed_in = [*handed_in, record.path]
-    return json.loads(first), records, handed_in, end  # written whole: never torn
+            if record.path not in handed_in.paths:
+                handed_in = replace(handed_in, paths=(*handed_in.paths, record.path))
+    return header, records, handed_in, end
 
 
-def _parse(line: dict) -> Result | list[str]:
+def _parse(line: dict) -> Result | HandedIn | dict:
+    if "run" in line:
+        return dict(line["run"])
     if "handed_in" in line:
-        return [str(path) for path in line["handed_in"]]
+        said = line["handed_in"]
+        return HandedIn(**{**said, "paths": tuple(map(str, said["paths"]))})
     return replace(from_dict(line["result"]), sha256=line["sha256"])

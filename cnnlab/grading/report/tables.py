@@ -51,8 +51,8 @@ def max_points(lab: Lab) -> float:
 def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
     written = [f"{name} (written)" for name in lab.written_points]
     yield [
-        *("student", "status", "reason", "points", "max", "to mark"),
-        *("by a person", "stale", "asked again"),
+        *("student", "account", "status", "reason", "points", "max", "to mark"),
+        *("late", "taken off", "by a person", "stale", "asked again"),
         *(*lab.points, *written, "seconds", "isolation"),
     ]
     for r in results:
@@ -60,13 +60,18 @@ def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
         answers = {w.name: w.points for w in r.written}
         to_mark = None if r.total is None else r.unmarked
         yield [
-            *(r.student, r.status, r.reason, r.total, max_points(lab), to_mark),
+            *(r.student, r.account, r.status, r.reason),
+            *(r.total, max_points(lab), to_mark, r.late, _off(r)),
             *("; ".join(i.name for i in r.items if i.decided), "; ".join(r.stale)),
             "; ".join(name for name, _ in r.asked),
             *(exercises.get(name) for name in lab.points),
             *(answers.get(name) for name in lab.written_points),
             *(round(r.seconds, 1), r.isolation),
         ]
+
+
+def _off(result: Result) -> str:
+    return f"{100 * result.penalty:g} %" if result.penalty else ""
 
 
 def _complete(results: list[Result]) -> list[Result]:
