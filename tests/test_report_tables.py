@@ -29,17 +29,17 @@ def test_grades_tell_status_from_score(lab, tmp_path):
     assert table(tmp_path / "grades.csv") == [
         [
             *("student", "account", "status", "reason", "points", "max", "to mark"),
-            *("late", "taken off", "by a person", "stale", "asked again"),
+            *("late", "taken off", "by a person", "comments", "stale", "asked again"),
             *("conv2d", "pool", "why (written)", "seconds", "isolation"),
         ],
         *(
             line.split("|")
             for line in (
-                "grace||graded||1.5|9|3||||||1.5|0||1.2|bubblewrap",
-                "ada||graded||8.5|9|0||||||4|2|2.5|1.2|bubblewrap",
-                "emmy||graded||0|9|3||||||0|0||1.2|bubblewrap",
-                "hedy||unreadable|not JSON||9||||||||||0|none",
-                "sofia||needs a person|2 different notebooks||9||||||||||0|none",
+                "grace||graded||1.5|9|3||||conv2d 1.5/4; pool 0/2|||1.5|0||1.2|bubblewrap",
+                "ada||graded||8.5|9|0||||why 2.5/3|||4|2|2.5|1.2|bubblewrap",
+                "emmy||graded||0|9|3||||conv2d 0/4; pool 0/2|||0|0||1.2|bubblewrap",
+                "hedy||unreadable|not JSON||9|||||||||||0|none",
+                "sofia||needs a person|2 different notebooks||9|||||||||||0|none",
             )
         ),
     ]
@@ -48,7 +48,7 @@ def test_grades_tell_status_from_score(lab, tmp_path):
 def test_exercise_that_needs_a_person_has_no_points_and_no_sum(lab, tmp_path):
     write_tables([graded("ada", conv2d(PERSON, None), pool())], lab, tmp_path)
     row = table(tmp_path / "grades.csv")[1]
-    assert row[4:14] == ["", "9", "", "", "", "", "", "", "", "2"]
+    assert row[4:15] == ["", "9", *[""] * 8, "2"]
 
 
 def test_points_are_written_as_earned_however_many(lab, tmp_path):
@@ -90,9 +90,10 @@ def test_moodle_gets_participants_with_complete_grades(lab, tmp_path):
     ]
     paths = write_tables(results, lab, tmp_path)
     assert (tmp_path / "moodle.csv").read_text(encoding="utf-8").splitlines() == [
-        "Identifier,Full name,Grade,Maximum Grade,Last modified (grade)",
-        "Participant 12345,Ada Lovelace,9,9,",
-        "Participant 12348,Zoë,4.5,9,",
+        "Identifier,Full name,Grade,Maximum Grade,Last modified (grade),"
+        "Feedback comments",
+        "Participant 12345,Ada Lovelace,9,9,,",
+        "Participant 12348,Zoë,4.5,9,,pool 0.5/2; why 0/3",
     ]
     assert tmp_path / "canvas.csv" not in paths
 

@@ -187,3 +187,27 @@ def export(lab, grades, course, db):
     if typed:
         click.echo(f"Typed in formgrader, and left as they are: {'; '.join(typed)}")
     sys.exit(int(len(written) < len(results)))
+
+
+@main.command()
+@click.argument("grades", type=EXISTING)
+@click.option("--moodle", "system", flag_value="moodle", help="For its assignment.")
+@click.option("--canvas", "system", flag_value="canvas", help="For its assignment.")
+@click.option("--all", "all_", is_flag=True, help="Also grades that are not complete.")
+def feedback(grades, system, all_):
+    """Pack the feedback pages of the run in GRADES into one zip to hand back.
+
+    Names in it are those by which Moodle ("Upload multiple feedback files in a zip")
+    or Canvas ("Upload Submissions") finds each student; else students' own.
+    """
+    from cnnlab.grading import class_run
+    from cnnlab.grading.report import handback
+
+    with plain_errors():
+        lab = lab_of(grades)
+        results = class_run.draw(grades, lab)
+        made = handback.write_zip(results, lab, grades, system or "", all_=all_)
+    path, taken, left = made
+    click.echo(f"{path}: {len(taken)} of {len(results)} pages")
+    if left:
+        click.echo(f"Not in it: {'; '.join(r.student for r in left)}")

@@ -92,6 +92,14 @@ def decide(out: Path, lab: Lab, student: str, item: str, points, **said) -> Resu
     return shown[results.index(result)]
 
 
+def draw(out: Path, lab: Lab) -> list[Result]:
+    """Draw all pages and tables of the run in `out` anew; its results, decided."""
+    with decisions.Decisions(out) as kept:
+        _, results = read(out / "results.jsonl")
+        pages.write_all(results, lab, out)
+        return decisions.apply(results, kept.all, lab)
+
+
 def grade_class(
     lab: Lab,
     submissions: list[Submission],

@@ -31,12 +31,26 @@ def file_name(student: str) -> str:
     >>> file_name("../Lovelace")
     'lovelace.e6e47560'
     """
+    plain = unicodedata.normalize("NFKD", student).encode("ascii", "ignore").decode()
+    return _named(student, re.sub(r"[^a-z0-9]+", "-", plain.lower()))
+
+
+def page_name(student: str) -> str:
+    """The same in letters of any script, for people to read.
+
+    >>> page_name("李 明")
+    '李-明.dcd1bae9'
+    """
+    letters = unicodedata.normalize("NFC", student).lower()
+    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in letters)
+    return _named(student, "-".join("".join(kept).split()))
+
+
+def _named(student: str, slug: str) -> str:
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", student):
         return student
-    plain = unicodedata.normalize("NFKD", student).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:50].strip("-") or "student"
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{slug}.{digest[:8]}"
+    return f"{slug[:50].strip('-') or 'student'}.{digest[:8]}"
 
 
 def write_atomic(path: str | Path, text: str, *, sync: bool = False) -> None:

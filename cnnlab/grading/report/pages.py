@@ -26,7 +26,7 @@ from cnnlab.grading.judge.results import (
     Result,
 )
 from cnnlab.grading.report.decisions import drawn
-from cnnlab.grading.report.files import file_name, write_atomic
+from cnnlab.grading.report.files import page_name, write_atomic
 from cnnlab.grading.report.journal import read, with_notebook
 from cnnlab.grading.report.notebook_html import code_spans, markdown, notebook_cells
 from cnnlab.grading.report.tables import max_points, write_tables
@@ -72,7 +72,7 @@ def write_feedback(result: Result, lab: Lab, out: str | Path) -> Path:
 
 def feedback_name(result: Result) -> str:
     """The feedback page of a result, relative to the output folder."""
-    return f"feedback/{file_name(result.student)}.html"
+    return f"feedback/{page_name(result.student)}.html"
 
 
 @lru_cache  # parsed once for all pages of a class

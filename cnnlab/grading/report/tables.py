@@ -1,11 +1,11 @@
 """Tables of a class: all grades, and files for Moodle and Canvas."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from cnnlab.grading.judge.results import Result
 from cnnlab.grading.report.csvs import csv_text
+from cnnlab.grading.report.decisions import shared_accounts
 from cnnlab.grading.report.files import write_atomic
 from cnnlab.grading.report.marksheet import write_marksheet
 from cnnlab.teaching.source import Lab
@@ -52,7 +52,7 @@ def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
     written = [f"{name} (written)" for name in lab.written_points]
     yield [
         *("student", "account", "status", "reason", "points", "max", "to mark"),
-        *("late", "taken off", "by a person", "stale", "asked again"),
+        *("late", "taken off", "by a person", "comments", "stale", "asked again"),
         *(*lab.points, *written, "seconds", "isolation"),
     ]
     for r in results:
@@ -62,7 +62,9 @@ def _grades(results: list[Result], lab: Lab) -> Iterator[list]:
         yield [
             *(r.student, r.account, r.status, r.reason),
             *(r.total, max_points(lab), to_mark, r.late, _off(r)),
-            *("; ".join(i.name for i in r.items if i.decided), "; ".join(r.stale)),
+            "; ".join(i.name for i in r.items if i.decided),
+            "" if r.total is None else comment(r),
+            "; ".join(r.stale),
             "; ".join(name for name, _ in r.asked),
             *(exercises.get(name) for name in lab.points),
             *(answers.get(name) for name in lab.written_points),
@@ -74,23 +76,38 @@ def _off(result: Result) -> str:
     return f"{100 * result.penalty:g} %" if result.penalty else ""
 
 
+def is_complete(result: Result) -> bool:
+    """Whether nothing of its grade waits for anybody."""
+    return result.total is not None and not result.unmarked
+
+
 def _complete(results: list[Result]) -> list[Result]:
     """Those with a whole grade and an account that nobody else claims."""
-    count = Counter(r.account for r in results)
-    return [
-        r
-        for r in results
-        if r.total is not None and not r.unmarked and count[r.account] == 1
-    ]
+    shared = shared_accounts(results)
+    return [r for r in results if is_complete(r) and r.account not in shared]
+
+
+def comment(result: Result) -> str:
+    """What stands behind the points, in a few words: what was lost, what was said."""
+    said = [f"handed in {result.late}, less {_off(result)}"] * bool(result.penalty)
+    for item in result.items:
+        words = item.decided.comment if item.decided else ""
+        if words or item.points not in (None, item.max_points):
+            points = f"{item.points:g}/{item.max_points:g}"
+            said.append(f"{item.name} {points}{f': {words}' * bool(words)}")
+    return "; ".join(" ".join(text.split()) for text in said)
 
 
 def _moodle(results: list[Result], lab: Lab) -> Iterator[list]:
     # mod/assign/feedback/offline/importgradeslib.php asks for the first, third and
     # last of these columns and takes the number after "Participant ".
-    yield ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]
+    # "Feedback comments" is taken where the assignment has such comments.
+    head = ["Identifier", "Full name", "Grade", "Maximum Grade"]
+    yield [*head, "Last modified (grade)", "Feedback comments"]
     for r in results:
         number = r.account.removeprefix("moodle ")
-        yield [f"Participant {number}", r.student, r.total, max_points(lab), ""]
+        who = f"Participant {number}", r.student
+        yield [*who, r.total, max_points(lab), "", comment(r)]
 
 
 def _canvas(results: list[Result], lab: Lab) -> Iterator[list]:
