@@ -18,8 +18,9 @@ endif
 
 # Keras' networks on one thread each do not wait for each other
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
+PAGES := $(BIN)/jupyter nbconvert --to html --execute --output-dir pages solutions/*.ipynb
 
-.PHONY: help demo test notebooks pages test-jax test-gpu lab build lint bench box clean
+.PHONY: help demo test notebooks pages axe test-jax test-gpu lab build lint bench box clean
 
 help:
 	@echo "make demo      environment, then a lab run and a small class graded, offline"
@@ -28,6 +29,7 @@ help:
 	@echo "make build     both notebooks of every lab from solutions/labNN_topic.py"
 	@echo "make test-jax  networks, arithmetic, checks and probes on the JAX backend"
 	@echo "make test-gpu  the notebooks on a GPU; fails where Keras sees none"
+	@echo "make axe       are the pages accessible? wants npm and Chrome"
 	@echo "make bench     side-by-side measurements in benchmarks/"
 
 demo: $(VENV)/.installed box
@@ -46,18 +48,26 @@ notebooks: $(VENV)/.tested
 
 # The solved notebooks as web pages, figures and all
 pages: $(VENV)/.installed
-	env -u CNNLAB_DATA CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(BIN)/jupyter nbconvert \
-	    --to html --execute --output-dir pages solutions/*.ipynb
+	env -u CNNLAB_DATA CNNLAB_BUDGET=smoke CNNLAB_OFFLINE=1 $(PAGES)
+
+# Those pages and the ones of a graded class, read by axe in the Chrome that is here
+axe: pages demo
+	npm install --no-save --silent --prefix .axe axe-core@4 playwright-core@1
+	node tests/axe.mjs pages/*.html demo/grades/*.html demo/grades/feedback/*.html
 
 test-jax: $(VENV)/.tested
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 tests/test_models.py \
 	    tests/test_blocks.py tests/test_arithmetic.py tests/test_train.py \
 	    tests/test_teaching_*.py tests/test_checks_*.py
 
+# With CUDA from the package index; pages/ then holds what every lab shows on a GPU
 test-gpu: $(VENV)/.tested
+	@nvidia-smi -L || { echo "no NVIDIA GPU here"; exit 1; }
+	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-dev.txt -e ".[gpu]"
 	$(BIN)/python -c "from cnnlab import train; assert train.device() == 'gpu', 'no GPU'"
 	CNNLAB_BUDGET=smoke $(BIN)/python -m pytest --nbval-lax \
 	    --nbval-cell-timeout=600 solutions
+	CNNLAB_BUDGET=gpu $(PAGES)
 
 lab: $(VENV)/.installed
 	$(BIN)/jupyter lab labs
@@ -84,15 +94,15 @@ box:
 
 $(VENV)/.python:
 	@if [ -n "$(PYTHON)" ]; then $(PYTHON) -m venv $(VENV); \
-	elif command -v uv >/dev/null; then uv venv -q --seed --python 3.13 $(VENV); \
+	elif command -v uv >/dev/null; then uv venv -q --seed --python '>=3.11,<3.14' $(VENV); \
 	else echo "TensorFlow runs on Python 3.11, 3.12 and 3.13, and none of them is here." \
-	    "Install one of them, or uv, which fetches it: pip install uv"; exit 1; fi
+	    "Install one of them, or uv, which fetches one: https://docs.astral.sh/uv"; exit 1; fi
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
 	@touch $@
 
 # uv takes a quarter of pip's time; the box mounts site-packages read-only: compiled
 $(VENV)/.installed: $(VENV)/.python requirements.txt pyproject.toml
-	@echo "installing the environment (about 1.5 GB)"
+	@echo "installing the environment (760 MB to download, 2.5 GB on disk)"
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(WANTED)
 	@touch $@
 
@@ -101,4 +111,4 @@ $(VENV)/.tested: requirements-dev.txt $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo grades pages
+	rm -rf $(VENV) demo grades pages .axe

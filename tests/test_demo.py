@@ -6,6 +6,7 @@ import pytest
 
 from cnnlab import demo
 from cnnlab.grading import class_run
+from cnnlab.grading.sandbox.bubblewrap import IsolationError
 from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.teaching import source as labs
 
@@ -76,3 +77,17 @@ def test_an_endless_loop_is_stopped_and_costs_its_own_exercise(results):
 def test_what_is_no_notebook_has_no_score(results):
     assert results["ivan_broken"].status == "unreadable"
     assert results["ivan_broken"].points is None
+
+
+def test_where_there_is_no_box_our_own_class_is_graded_without(monkeypatch, capsys):
+    asked = []
+
+    def opened(*, sandbox=True):
+        asked.append(sandbox)
+        if sandbox:
+            raise IsolationError("bubblewrap is missing")
+        return "processes"
+
+    monkeypatch.setattr(demo, "open_processes", opened)
+    assert demo._processes() == "processes" and asked == [True, False]
+    assert "bubblewrap is missing" in capsys.readouterr().out

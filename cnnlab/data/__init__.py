@@ -5,7 +5,7 @@ on the network, and at last for a stand-in; one printed line says what it took.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -108,8 +108,8 @@ def _real_or_stand_in(name: str, size: int | None, offline: bool | None) -> Data
         # Said on a line of its own, never swapped silently: the numbers are others.
         if offline is False or name not in STAND_INS:
             raise FileNotFoundError(_how_to_get(name, str(error))) from error
-        print(f"data: {error}")
-        return _stand_in(name, size)
+        made, why = _stand_in(name, size), str(error).splitlines()[0]
+        return replace(made, origin=f"{made.origin} ({why})")
 
 
 def _real(found: Found, size: int | None) -> Dataset:

@@ -19,12 +19,13 @@ from cnnlab.teaching import source
 REPOSITORY = Path(__file__).resolve().parents[2]
 _INSTALL = """\
 # @title Set up: installs cnnlab where it is missing
+import os
 from importlib.util import find_spec
 
 if find_spec("cnnlab") is None:
-    # Keras' engine too, unless there is one, as on Colab
-    has_engine = find_spec("tensorflow") or find_spec("jax")
-    wanted = "cnnlab" if has_engine else "cnnlab[tensorflow]"
+    # Keras' engine too, unless it is here, as on Colab
+    engine = os.environ.get("KERAS_BACKEND", "tensorflow")
+    wanted = "cnnlab" if find_spec(engine) else "cnnlab[cpu]"
     print("installing", wanted, "from {address}")
     %pip install -q "{{wanted}} @ {address}"
 """
@@ -34,16 +35,19 @@ _README = """\
 
 {labs}
 
-On a machine of your own, with Python 3.11 to 3.13:
+On a machine of your own, with Python 3.11, 3.12 or 3.13, in this folder:
 
-    pip install -r requirements.txt
-    jupyter lab
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    .venv/bin/jupyter lab
+
+On Windows, in PowerShell, `py -m venv .venv`, and `.venv\Scripts\` for `.venv/bin/`.
 
 Open a lab and work from the top. Before you hand in the notebook:
 
-    cnnlab check lab04_lenet_mnist.ipynb
+    .venv/bin/cnnlab check {first}.ipynb
 
-When something does not work, `cnnlab doctor` says what is wrong.
+When something does not work, `.venv/bin/cnnlab doctor` says what is wrong.
 """
 
 
@@ -72,7 +76,7 @@ def release(
     titles = "\n".join(f"- `{lab.name}.ipynb`: {lab.title}" for lab in labs)
     files = {
         **notebooks,
-        "README.md": _README.format(count=len(labs), labs=titles),
+        "README.md": _README.format(count=len(labs), labs=titles, first=labs[0].name),
         "requirements.txt": _requirements(address or f"./{wheel.name}"),
     }
     archive = out / "cnnlab-labs.zip"
@@ -86,8 +90,8 @@ def release(
 
 def _requirements(address: str) -> str:
     """What `pip install -r` takes: the package at an address, or beside the file."""
-    package = "cnnlab[tensorflow] @ " if "://" in address else ""
-    extra = "" if package else "[tensorflow]"
+    package = "cnnlab[cpu] @ " if "://" in address else ""
+    extra = "" if package else "[cpu]"
     return f"{package}{address}{extra}\njupyterlab>=4\n"
 
 

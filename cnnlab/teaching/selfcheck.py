@@ -216,6 +216,8 @@ def _client(notebook):
         interrupt_on_timeout=True,
         allow_errors=True,  # a notebook goes on below a cell that failed
         log=_LOG,
+        # its warnings, such as of transport without encryption, are not a student's
+        extra_arguments=["--log-level=ERROR"],
     )
 
 
