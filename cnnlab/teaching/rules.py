@@ -19,6 +19,7 @@ OPTIONS = {  # what may follow each kind in a cell header: name -> type
     "check": {},
     "probe": {
         "weight": float,
+        "says": str,
         "compare": str,
         "rtol": float,
         "atol": float,

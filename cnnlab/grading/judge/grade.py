@@ -121,6 +121,21 @@ def _exercises(
             results.answer_hash(
                 "\n\n".join(s.source for s in steps if s.kind == "exercise")
             ),
+            parts=() if forbidden.get(name) else tuple(_parts(mine, points)),
+        )
+
+
+def _parts(mine: list[Outcome], points: float) -> Iterator[results.Part]:
+    """What each probe of an exercise is about, and what it gave."""
+    judged = [(o.step.cell.options, o.verdict) for o in mine if o.verdict]
+    total = sum(options.get("weight", 1) for options, _ in judged)
+    for options, verdict in judged:
+        most = points * options.get("weight", 1) / total
+        yield results.Part(
+            options.get("says", ""),
+            round(most * verdict.share, 2),
+            round(most, 2),
+            tuple(dict.fromkeys(map(_line, verdict.messages))),
         )
 
 

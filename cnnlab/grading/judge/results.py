@@ -23,6 +23,22 @@ class Decided:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one probe of an exercise gave.
+
+    Args:
+        says: what it asks for, in the words of the lab's author; may be empty.
+        points: earned, of `max_points`; before what is capped for the whole exercise.
+        messages: what went wrong in it.
+    """
+
+    says: str
+    points: float
+    max_points: float
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ExerciseResult:
     """One exercise of one submission.
 
@@ -37,6 +53,7 @@ class ExerciseResult:
         seconds: spent in the exercise's cells, checks and probes.
         answer_sha256: `answer_hash` of the student's source of the exercise.
         decided: by a person, where the points are; never in the journal.
+        parts: one for each probe, where the answer was asked.
     """
 
     name: str
@@ -49,6 +66,19 @@ class ExerciseResult:
     seconds: float = 0.0
     answer_sha256: str = ""
     decided: Decided | None = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def reasons(self) -> list[Part]:
+        """Its parts, where they say more than its points do."""
+        told = len(self.parts) > 1 or any(part.says for part in self.parts)
+        return list(self.parts) if told and self.points != self.max_points else []
+
+    @property
+    def other_messages(self) -> list[str]:
+        """What went wrong beside that."""
+        told = {line for part in self.reasons for line in part.messages}
+        return [line for line in self.messages if line not in told]
 
 
 @dataclass(frozen=True)
@@ -169,14 +199,15 @@ class Result:
 def from_dict(data: dict) -> Result:
     """The `Result` that `Result.to_dict` wrote."""
     data = dict(data)
-    data["exercises"] = tuple(
-        ExerciseResult(
-            **{**e, "messages": tuple(e["messages"]), "hints": tuple(e["hints"])}
-        )
-        for e in data["exercises"]
-    )
+    data["exercises"] = tuple(map(_exercise, data["exercises"]))
     data["written"] = tuple(WrittenAnswer(**w) for w in data["written"])
     data["notes"] = tuple(data["notes"])
     data["stale"] = tuple(data.get("stale", ()))
     data["asked"] = tuple(map(tuple, data.get("asked", ())))
     return Result(**data)
+
+
+def _exercise(data: dict) -> ExerciseResult:
+    texts = {name: tuple(data[name]) for name in ("messages", "hints")}
+    parts = [Part(**{**p, "messages": tuple(p["messages"])}) for p in data["parts"]]
+    return ExerciseResult(**{**data, **texts, "parts": tuple(parts)})

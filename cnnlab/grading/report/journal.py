@@ -21,7 +21,7 @@ from cnnlab.teaching.source import Cell, Lab
 _PACKAGES = ("cnnlab", "keras", "tensorflow")
 _MAGIC = b'{"journal": 1, '  # how our files, and no others, begin
 _SAME = ("lab", "lab_sha256", "seed")
-_PROSE = ("title", "folded")  # options that change no grade
+_PROSE = ("title", "folded", "says")  # options that change no grade
 _Records = dict[str, Result]  # by path
 
 
