@@ -319,7 +319,8 @@ def test_pages_and_tables_are_drawn_with_decisions(lab, out):
     assert "no answer" in cleo and "by a person" not in cleo
     report = text(out / "report.html")
     assert "Decided for an answer that was replaced" in report
-    assert '>ben</bdi></a>: <span class="mono">why</span>' in report
+    row = '>ben</bdi></a></td><td class="mono">why</td><td class="num">2</td><td></td>'
+    assert row + '<td class="small">kept</td>' in report
     for said in ("failed, 0</td><td>jane</td>", "marks.csv", "&lt;b&gt;transposed"):
         assert said in report
     with open(out / "grades.csv", encoding="utf-8-sig") as file:

@@ -7,7 +7,7 @@ import pytest
 from grading_class import conv2d, graded, make_lab, pool, small_class, unreadable
 
 from cnnlab.grading.judge.results import PERSON
-from cnnlab.grading.report import csvs, files
+from cnnlab.grading.report import csvs, files, notebook_html
 from cnnlab.grading.report.csvs import safe_cell
 from cnnlab.grading.report.tables import write_tables
 
@@ -124,7 +124,7 @@ def test_empty_class_has_tables_with_headers_only(lab, tmp_path):
     assert [len(table(tmp_path / name)) for name in names] == [1, 1]
 
 
-@pytest.mark.parametrize("module", [csvs, files])
+@pytest.mark.parametrize("module", [csvs, files, notebook_html])
 def test_examples_in_the_docstrings_hold(module):
     tried = doctest.testmod(module)
     assert tried.attempted > 0 and tried.failed == 0

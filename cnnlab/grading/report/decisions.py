@@ -235,6 +235,15 @@ def _with_missing(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> 
     )
 
 
+def stale(
+    results: list[Result], decisions: list[Decision], lab: Lab
+) -> Iterator[tuple[Result, Decision]]:
+    """What people decided for answers replaced since, of results from `apply`."""
+    for result, mine in zip(results, by_result(results, decisions, lab), strict=True):
+        for item in result.stale:
+            yield result, [d for d in mine[item] if not d.asks][-1]
+
+
 def decide(
     result: Result, item: str, points: float | None, lab: Lab, **said: str | bool
 ) -> Decision:

@@ -6,6 +6,7 @@ kept, pictures (SVG too, where scripts do not run) as `data:` images.
 
 import base64
 import re
+import unicodedata
 from functools import lru_cache
 from html import escape
 
@@ -19,6 +20,14 @@ HIDDEN_KINDS = ("probe", "holdout")
 TEXT_LIMIT = 20_000  # characters of one cell or output
 IMAGE_LIMIT = 6 << 20  # characters of one picture in base64
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
+_SIGNS = dict(  # Greek letters are asked of Unicode, which calls this one LAMDA
+    **{"lambda": "λ", "varepsilon": "ε", "varphi": "φ", "cdot": "·", "times": "×"},
+    **{"pm": "±", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠"},
+    **{"approx": "≈", "to": "→", "rightarrow": "→", "in": "∈", "partial": "∂"},
+    **{"nabla": "∇", "infty": "∞", "sum": "∑", "prod": "∏", "sqrt": "√", "odot": "⊙"},
+    **{"circ": "∘", "ldots": "…", "dots": "…", "quad": " "},
+)
+_POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x08\x07]")
 
 
@@ -45,7 +54,27 @@ def _markdown():
 
 
 def _math(html: str):
-    return lambda renderer, text: html.format(escape(text.strip()))
+    return lambda renderer, text: html.format(escape(_readable(text.strip())))
+
+
+def _readable(tex: str) -> str:
+    r"""TeX with its signs and Greek letters as such, and the rest as it is.
+
+    >>> _readable(r"\mathrm{MACs} = 2{,}400 \cdot n^2, \alpha \le 1")
+    'MACs = 2,400 · n², α ≤ 1'
+    """
+    tex = re.sub(r"\\(?:mathrm|mathbf|text|operatorname)\{([^{}]*)\}", r"\1", tex)
+    tex = re.sub(r"\\([A-Za-z]+)", _sign, tex.replace("{,}", ",").replace("\\,", " "))
+    return re.sub(r"\^([0-9])(?![0-9])", lambda m: _POWERS[int(m[1])], tex)
+
+
+def _sign(command: re.Match) -> str:
+    name = command[1]
+    size = "CAPITAL" if name[0].isupper() else "SMALL"
+    try:
+        return _SIGNS.get(name) or unicodedata.lookup(f"GREEK {size} LETTER {name}")
+    except KeyError:
+        return command[0]
 
 
 def code_spans(line: str) -> Markup:

@@ -25,7 +25,7 @@ from cnnlab.grading.judge.results import (
     UNREADABLE,
     Result,
 )
-from cnnlab.grading.report.decisions import drawn
+from cnnlab.grading.report import decisions
 from cnnlab.grading.report.files import page_name, write_atomic
 from cnnlab.grading.report.journal import read, with_notebook
 from cnnlab.grading.report.notebook_html import code_spans, markdown, notebook_cells
@@ -119,7 +119,7 @@ def write_all(
     """
     results = sorted(results, key=lambda r: (r.student.casefold(), r.student, r.path))
     out = Path(out)
-    results = drawn(results, out, lab)
+    results = decisions.drawn(results, out, lab)
     header, _ = read(out / "results.jsonl")
     for result in results:
         if (written or {}).get(result.path) != result:
@@ -132,7 +132,7 @@ def write_all(
         isolation=sorted({r.isolation for r in results}) or [header["isolation"]],
         people=to_decide(results),
         decided=[(r, i) for r in results for i in r.items if i.decided],
-        stale=[r for r in results if r.stale],
+        stale=list(decisions.stale(results, decisions.read(out), lab)),
         bins=histogram(results, lab),
         typical=_median_share(results, lab),
         exercises=exercise_rows(results, lab),
