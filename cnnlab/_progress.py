@@ -24,11 +24,13 @@ class Progress:
 
     Args:
         total: how many things `count` will count; may be set later.
+        at_once: how many are done side by side, where each place is slow to start: time
+            is measured, and told, once all have done their first.
         quiet: show nothing at all.
     """
 
-    def __init__(self, total: int = 0, *, quiet: bool = False):
-        self.total = total
+    def __init__(self, total: int = 0, *, at_once: int = 0, quiet: bool = False):
+        self.total, self.at_once = total, at_once
         self._quiet, self._counts = quiet, Counter()
         self._start = self._measured_from = time.monotonic()
         self._changed = 0.0
@@ -61,9 +63,13 @@ class Progress:
         """One more of `total` is done, and this is what became of it."""
         self._counts[status] += 1
         # More may come than was thought: then the bar is full, and not past its end.
-        done = self._counts.total()
+        done, total = self._counts.total(), max(self.total, self._counts.total())
+        first = min(self.at_once, total - 1)
+        if 0 < done <= first:
+            self._measured_from = time.monotonic()
         counts = ", ".join(f"{n} {name}" for name, n in sorted(self._counts.items()))
-        self._show(f"{done}/{self.total}", done / max(self.total, done), f", {counts}")
+        measured = (done - first) / (total - first)
+        self._show(f"{done}/{total}", done / total, f", {counts}", measured)
         if not self._rewrite and not self._quiet:
             print(f"{done}/{self.total}: {counts}", file=sys.stderr, flush=True)
 
@@ -74,14 +80,23 @@ class Progress:
         elif text and not self._quiet:
             print(text)
 
-    def _show(self, what: str, share: float | None = None, more: str = "") -> None:
+    def _show(
+        self,
+        what: str,
+        share: float | None = None,
+        more: str = "",
+        measured: float | None = None,  # share of what the time was measured for
+    ) -> None:
         if not self._rewrite:
             return
+        measured = share if measured is None else measured
         if share is not None:
             what += f" {('━' * round(WIDTH * share)).ljust(WIDTH, '─')}"
-            # As if the rest went like what is done; 1e-6, as at first nothing is.
             spent = time.monotonic() - self._measured_from
-            what += f" {_time(spent * (1 - share) / max(share, 1e-6))} left{more}"
+            if measured > 0 or not self.at_once:
+                left = spent * (1 - measured) / max(measured, 1e-6)
+                what += f" {_time(left)} left"
+            what += more
         self._rewrite(what)
 
 

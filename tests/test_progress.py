@@ -72,6 +72,20 @@ def test_time_left_does_not_count_what_came_before(capsys, terminal, monkeypatch
     assert " 40 s left" in capsys.readouterr().err
 
 
+def test_time_left_is_told_once_every_place_has_started(capsys, terminal, monkeypatch):
+    monkeypatch.setattr(_progress, "time", clock := Clock())
+    progress = Progress(8, at_once=2)
+    progress.tell("waiting for the cluster")
+    said = []
+    for second in (450, 460, 470, 480):  # two places, which took long to start
+        clock._ticks = itertools.count(second, 0)
+        progress.count("graded")
+        said.append(capsys.readouterr().err)
+    assert ["left" in line for line in said] == [False, False, True, True]
+    assert " 50 s left" in said[2] and " 40 s left" in said[3]
+    assert f"1/8 {'━' * 2}" in said[0]
+
+
 @pytest.mark.parametrize(
     "share, shown", [(0.5, "10 s left"), (0.1, "90 s left"), (0.01, "16 min left")]
 )

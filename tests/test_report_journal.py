@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -115,7 +116,7 @@ def test_damage_before_the_last_line_is_an_error_that_names_the_line(tmp_path, h
     assert path.read_bytes() == b"".join(lines)
 
 
-@pytest.mark.parametrize("content", [b"", b"my thesis", b"my thesis\n", b"[1]\n{}\n"])
+@pytest.mark.parametrize("content", [b"my thesis", b"my thesis\n", b"[1]\n{}\n"])
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, header, content):
     path = tmp_path / "results.jsonl"
     path.write_bytes(content)
@@ -232,6 +233,52 @@ def test_another_version_of_the_package_is_another_lab(tmp_path, monkeypatch):
     before = journals.grading_hash(labs.read(path))
     monkeypatch.setattr(journals, "_version", lambda package: "9")
     assert journals.grading_hash(labs.read(path)) != before
+
+
+@pytest.mark.parametrize("end", [0, 1, 12, 40, 10_000])
+def test_a_first_line_torn_by_a_kill_is_written_again(tmp_path, header, end):
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(header)[:end])
+    assert not journals.has_run(path)
+    write(path, header, ["ada"])
+    assert journals.read(path) == (header, [result("ada")])
+    assert journals.has_run(path)
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path, header):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="could not be written.*another folder"):
+        Journal(tmp_path / "file" / "results.jsonl", header)
+
+
+STARTER = """
+import json, sys, time
+from cnnlab.grading.report.journal import Journal
+path, header, start = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3])
+header["seed"] = int(sys.argv[4])
+time.sleep(max(0, start - time.time()))
+try:
+    with Journal(path, header) as journal:
+        assert journal.header["seed"] == header["seed"]
+        time.sleep(1)
+        print("mine")
+except ValueError as error:
+    print("busy" if "another run" in str(error) or "seed" in str(error) else error)
+"""
+
+
+def test_of_two_runs_that_start_at_once_one_owns_the_journal(tmp_path, header):
+    for attempt in range(3):
+        path, start = tmp_path / f"{attempt}.jsonl", time.time() + 2
+        command = [sys.executable, "-c", STARTER, str(path), json.dumps(header)]
+        runs = [
+            subprocess.Popen(
+                [*command, str(start), str(seed)], stdout=subprocess.PIPE, text=True
+            )
+            for seed in range(3)
+        ]
+        said = sorted(run.communicate()[0].strip() for run in runs)
+        assert said == ["busy", "busy", "mine"]
 
 
 def test_one_writer_at_a_time(tmp_path, header):

@@ -20,7 +20,13 @@ from cnnlab.grading.judge.grade import grade, grader_failed
 from cnnlab.grading.judge.reference import SolutionError, make_reference
 from cnnlab.grading.judge.results import GRADED, Result
 from cnnlab.grading.report import decisions, pages
-from cnnlab.grading.report.journal import HandedIn, Journal, describe_run, read
+from cnnlab.grading.report.journal import (
+    HandedIn,
+    Journal,
+    describe_run,
+    has_run,
+    read,
+)
 from cnnlab.grading.report.late import penalty
 from cnnlab.grading.report.marksheet import read_marks
 from cnnlab.grading.sandbox.process import Processes, ProcessesDied
@@ -143,6 +149,7 @@ def grade_class(
         book = _Book(journal, submissions, choices, late_penalty)
         waiting = book.waiting(again)
         progress.total = len(waiting)
+        progress.at_once = getattr(executor, "at_once", 0)
         graded = _grade_all(lab, waiting, processes, executor, seed, progress.tell)
         # closed before the executor, which else waits for what nobody wants any more
         with closing(graded):
@@ -214,6 +221,7 @@ def _grade_all(
     if not submissions:
         return
     reference = make_reference(lab, processes, seed, tell)
+    tell("waiting for the first submission")
     futures = {
         executor.submit(grade, lab, reference, submission, processes): submission
         for submission in submissions
@@ -252,7 +260,7 @@ def choose_seed(out: Path, seed: int | None = None, *, resume: bool = False) -> 
     another seed.
     """
     path = Path(out) / "results.jsonl"
-    if not path.exists():
+    if not has_run(path):
         return secrets.randbits(64) if seed is None else seed
     if not resume:
         raise ValueError(
@@ -274,7 +282,10 @@ def make_executor(jobs: int, scheduler: str | None = None) -> Executor:
     try:
         from distributed import Client
 
-        return Client(scheduler, timeout=10).get_executor()
+        client = Client(scheduler, timeout=10)
+        executor = client.get_executor()
+        executor.at_once = sum(client.nthreads().values())
+        return executor
     except ImportError:
         raise ValueError('To mend: pip install "cnnlab[cluster]"') from None
     except OSError as error:

@@ -1,5 +1,6 @@
 """Files of a grading run: whole or not there, under names that harm no system."""
 
+import errno
 import hashlib
 import json
 import os
@@ -92,12 +93,10 @@ def write_bytes(file, data: bytes, *, sync: bool) -> None:
 
 def disk_error(error: OSError, path: Path) -> OSError:
     """The same error, saying which file and what to do."""
-    return OSError(
-        error.errno,
-        f"could not be written: {error.strerror}. What was graded before is kept; "
-        "make room, then resume",
-        str(path),
-    )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "make room, then resume" if full else "choose another folder with -o"
+    why = f"could not be written: {error.strerror}. What was graded before is kept"
+    return OSError(error.errno, f"{why}; {remedy}", str(path))
 
 
 class Lines:
@@ -112,11 +111,14 @@ class Lines:
 
     def __init__(self, path: Path, *, wait: float = 0):
         self.path = path
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            _sync_folder(path.parent)
-        self.file = path.open("r+b", buffering=0)
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                _sync_folder(path.parent)
+            self.file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise disk_error(error, path) from error
         self._end = 0
         if not _lock(self.file, wait):
             self.close()

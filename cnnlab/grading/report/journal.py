@@ -128,10 +128,11 @@ class Journal:
 
     def __init__(self, path: str | Path, header: dict, *, regrade: bool = False):
         self.path = Path(path)
-        if not self.path.exists():
-            write_atomic(self.path, json.dumps(header) + "\n", sync=True)
-        self._lines = Lines(self.path)
+        self._lines = Lines(self.path)  # locked first: of two starts one makes it
         try:
+            if not has_run(self.path):
+                self._lines.cut(0)
+                self._lines.append([header])
             self.header, self._records, self.handed_in, end = _load(self.path)
             self._check_same(
                 header, [k for k in _SAME if k != "lab_sha256" or not regrade]
@@ -197,6 +198,15 @@ class Journal:
                     f"{self.path}: cannot resume, {key} was {old!r} and is {new!r} "
                     "now. Choose another output folder."
                 )
+
+
+def has_run(path: Path) -> bool:
+    """Whether there is a journal, or a file that is none; not one just begun."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        first = file.readline(1 << 16)
+    return first.endswith(b"\n") or not _MAGIC.startswith(first[: len(_MAGIC)])
 
 
 def read(path: str | Path) -> tuple[dict, list[Result]]:
