@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from submissions import rows
 
+from cnnlab.grading.handin.rebuild import Step
 from cnnlab.grading.handin.submissions import collect
 from cnnlab.grading.judge import grade as grading
 from cnnlab.grading.judge.reference import (
@@ -19,6 +20,7 @@ from cnnlab.grading.judge.reference import (
     probe_names,
 )
 from cnnlab.grading.judge.results import from_dict
+from cnnlab.grading.judge.schedule import Outcome
 from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.grading.sandbox.replies import DEAD, OK, Reply
 from cnnlab.teaching import source as labs
@@ -103,6 +105,13 @@ def test_the_executed_notebook_shows_no_hidden_cell(results):
     assert shown["outputs"][0]["text"] == "3\n"
     (left_out,) = [c for c in cells if c["source"].startswith("smooth =")]
     assert "no points depend on it" in left_out["outputs"][0]["text"]
+
+
+def test_figures_as_handed_in_stand_apart_from_what_was_run_here():
+    step = Step("helper", None, "1 + 1", figures=("iVBORw0KGgo=",))
+    (shown,) = grading._executed(rows.TINY, [Outcome(step, Reply(OK))])["cells"]
+    assert shown["outputs"] == []
+    assert shown["metadata"]["cnnlab"]["figures"] == ["iVBORw0KGgo="]
 
 
 def test_outputs_are_bounded(results):

@@ -38,6 +38,7 @@ def sha(client, student: str) -> str:
 
 
 READ = ["/", "/class", "/answers?question=why", "/names", "/marks", "/students"]
+READ += ["/feedback?label=x"]
 READ += ["/figures?label=x&question=why", "/page.js", "/page.css"]
 
 
@@ -212,7 +213,7 @@ def test_answers_are_inert_and_nameless(client):
     assert "ada" not in whole and "moodle" not in whole
     assert [a["blank"] for a in answers] == [False, False, True]
     hostile = next(a["html"] for a in answers if a["label"] == label(client, "ben"))
-    assert "&lt;script&gt;" in hostile and "alpha" in hostile
+    assert "&lt;script&gt;" in hostile and "α²" in hostile
     for bad in ("<script", "<img", "<svg", "javascript:", "example.org", "image/svg"):
         assert bad in HOSTILE and bad not in hostile
     assert client.ask("GET", "/answers?question=how")[0] == 409
@@ -241,3 +242,20 @@ def test_points_by_hand_end_every_state(client):
         facts = {"sha256": item["sha256"], "comment": "shown to me"}
         assert mark(client, "hedy", 1, item["name"], **facts)[0] == 200
     assert (hedy()["status"], hedy()["total"]) == ("graded", 3)
+    names = [student["name"] for student in client.get("/students")]
+    assert names == ["ada", "ben", "cleo", "hedy"]
+    cleo = label(client, "cleo")
+    assert client.post(label=cleo, item="pool", action="ask")[0] == 200
+    first = client.get("/students")[0]
+    assert (first["name"], first["asked"]) == ("cleo", ["pool"])
+
+
+def test_a_students_page_is_shown_where_nothing_of_it_can_run(client):
+    where = f"/feedback?label={label(client, 'ben')}"
+    assert client.ask("GET", where)[0] == 404  # not drawn yet
+    client.served.marking.draw()
+    status, headers, text = client.ask("GET", where)
+    assert status == 200 and "&lt;script&gt;" in text
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-popups; default-src 'none'; style-src")
+    assert client.ask("GET", "/feedback?label=x")[0] == 404

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from cnnlab.grading.judge.results import GRADED, Result
+from cnnlab.grading.judge.results import Result
 from cnnlab.grading.report import decisions, journal, pages
 from cnnlab.grading.report.decisions import Decision
 from cnnlab.grading.report.notebook_html import markdown
@@ -142,11 +142,16 @@ class Marking:
                 "reason": result.reason,
                 "total": now.total,
                 "stale": now.stale,
+                "asked": [item for item, _ in now.asked],
                 "items": self._items(result),
             }
             for (label, result), now in pairs
         ]
-        return sorted(people, key=lambda s: (s["status"] == GRADED, s["name"].lower()))
+        return sorted(people, key=lambda s: (not _waits(s), s["name"].casefold()))
+
+    def page(self, label: str) -> Path:
+        """The feedback page of a student, as it was drawn last."""
+        return self.folder / pages.feedback_name(self.labels[label])
 
     def _items(self, result: Result) -> list[dict]:
         found = {item.name: item for item in result.items}
@@ -191,6 +196,11 @@ def _stamp(path: Path) -> str:
         return "none"
     facts = path.stat()
     return f"{facts.st_mtime_ns:x}.{facts.st_size:x}"
+
+
+def _waits(student: dict) -> bool:
+    """Whether somebody must look at a student, marking apart."""
+    return student["total"] is None or bool(student["stale"] or student["asked"])
 
 
 def _hash_of(result: Result, name: str) -> str:

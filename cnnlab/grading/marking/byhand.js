@@ -1,19 +1,33 @@
 // Points by hand: any exercise or question of any student, with a reason.
 import { $, ask, el, hour, number, typed } from "/common.js";
-import { decide, stateOf, takeBack } from "/store.js";
+import { decide, stateOf, store, takeBack } from "/store.js";
 
-let people = [];
+let people = [], seen = ""; // which version of the marks `people` is of
 const rows = []; // of the students that are unfolded: how to draw each anew
+const facts = new Map(); // by label: where a student's state stands
 
 export async function openByHand() {
+  seen = store.version;
   people = await ask("/students");
   $("find").oninput = list;
   list();
 }
 
-/** Draw what is kept on every row that is seen. */
-export function drawByHand() {
+/** Draw what is kept on every row that is seen, and then what became of the student. */
+export async function drawByHand() {
   for (const row of rows) row();
+  if (seen === store.version) return;
+  seen = store.version;
+  people = await ask("/students").catch(() => people);
+  for (const student of people) if (facts.has(student.label)) drawFacts(student);
+}
+
+function drawFacts({ label, status, total, stale, asked }) {
+  const box = facts.get(label);
+  const open = status !== "graded" ? status : total === null ? "needs a person" : "";
+  const more = [stale.length && `replaced: ${stale.join(", ")}`, asked.length && `asked again: ${asked.join(", ")}`];
+  box.textContent = [open || `${number(total)} points`, ...more.filter(Boolean)].join(" · ");
+  box.className = open ? "needs" : more.some(Boolean) ? "warn" : "soft";
 }
 
 function list() {
@@ -24,15 +38,17 @@ function list() {
 }
 
 function person(student) {
-  const { name, account, label, status, reason, total, items } = student;
-  const needs = status !== "graded";
-  const facts = el("span", { className: needs ? "needs" : "soft" }, needs ? status : `${number(total ?? 0)} points`);
-  const who = el("summary", {}, el("bdi", {}, name), " ", el("span", { className: "soft" }, account || label), " ", facts);
+  const { name, account, label, reason, items } = student;
+  facts.set(label, el("span"));
+  drawFacts(student);
+  const known = el("span", { className: "soft" }, account || label);
+  const who = el("summary", {}, el("bdi", {}, name), " ", known, " ", facts.get(label));
+  const page = el("a", { href: `/feedback?label=${label}`, target: "_blank", rel: "noopener" }, "Page as the student sees it");
   const box = el("details", { className: "person" }, who);
   box.ontoggle = () => {
     if (!box.open || box.children.length > 1) return;
     if (reason) box.append(el("p", { className: "reason soft" }, reason));
-    box.append(...items.map((item) => row(label, item)));
+    box.append(el("p", {}, page), ...items.map((item) => row(label, item)));
     drawByHand();
   };
   return box;
@@ -64,9 +80,9 @@ function row(label, item) {
 }
 
 function sentence(item, { mark, stale, asked, waiting, trouble, note }) {
-  const found = item.found === null ? "no points yet" : `${number(item.found)} found`;
+  const found = item.found === null ? "no points found" : `${number(item.found)} found`;
   const said = [item.blank ? "no answer" : [found, item.verdict].filter(Boolean).join(", ")];
-  if (mark) said.push(`${number(mark.points)} by ${mark.by ?? "you"}${mark.comment ? `: “${mark.comment}”` : ""} ${hour(mark.when)}`);
+  if (mark) said.unshift(`${number(mark.points)} by ${mark.by ?? "you"}${mark.comment ? `: “${mark.comment}”` : ""} ${hour(mark.when)}`);
   if (stale) said.push(`${number(stale.points)} by ${stale.by} for an answer that was replaced, which does not count`);
   if (asked) said.push(`to be looked at again, says ${asked.by}${asked.comment ? `: “${asked.comment}”` : ""}`);
   if (note) said.push(note);

@@ -37,6 +37,11 @@ _POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+_STUDENTS_PAGE = (  # needs its styles, and is as good as on another machine
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 
 class Served:
     """What all requests share: the class, the secret, one thread for the files.
@@ -70,6 +75,7 @@ def application(served: Served) -> Application:
             (r"/", _Page, arguments),
             (r"/(\w+\.\w+)", _File, arguments),
             (r"/(class|answers|figures|names|marks|students)", _Data, arguments),
+            (r"/feedback", _Feedback, arguments),
             (r"/decisions", _Decisions, arguments),
             (r".*", _Nothing, arguments),
         ],
@@ -134,6 +140,20 @@ class _File(_Handler):
             raise HTTPError(404)
         self.set_header("Content-Type", f"{_FILES[name]}; charset=utf-8")
         self.finish(Path(__file__).with_name(name).read_bytes())
+
+
+class _Feedback(_Handler):
+    """A student's own page, which the student's text is on."""
+
+    def get(self):
+        label = self.get_query_argument("label", "")
+        if label not in self.served.marking.labels:
+            raise HTTPError(404)
+        page = self.served.marking.page(label)
+        if not page.is_file():
+            raise HTTPError(404, reason="It is drawn when cnnlab mark ends")
+        self.set_header("Content-Security-Policy", _STUDENTS_PAGE)
+        self.finish(page.read_bytes())
 
 
 class _Nothing(_Handler):

@@ -60,11 +60,12 @@ def _math(html: str):
 def _readable(tex: str) -> str:
     r"""TeX with its signs and Greek letters as such, and the rest as it is.
 
-    >>> _readable(r"\mathrm{MACs} = 2{,}400 \cdot n^2, \alpha \le 1")
-    'MACs = 2,400 · n², α ≤ 1'
+    >>> _readable(r"\mathrm{MACs} = 2{,}400 \cdot n^2 \, c_{in}, \alpha \le 1")
+    'MACs = 2,400 · n² c_in, α ≤ 1'
     """
     tex = re.sub(r"\\(?:mathrm|mathbf|text|operatorname)\{([^{}]*)\}", r"\1", tex)
-    tex = re.sub(r"\\([A-Za-z]+)", _sign, tex.replace("{,}", ",").replace("\\,", " "))
+    tex = re.sub(r"\\([A-Za-z]+)", _sign, tex.replace("{,}", ","))
+    tex = re.sub(r"_\{(\w+)\}", r"_\1", re.sub(r" ?\\, ?", " ", tex))
     return re.sub(r"\^([0-9])(?![0-9])", lambda m: _POWERS[int(m[1])], tex)
 
 
