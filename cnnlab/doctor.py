@@ -1,5 +1,6 @@
 """What this machine has and lacks for the labs, and how to mend what is missing."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -76,15 +77,23 @@ def _mend_backend(said: str) -> str:
     if "DLL load failed" in said:
         return (
             "install Microsoft's Visual C++ Redistributable (x64), then start again; "
-            'else: pip install --force-reinstall "tensorflow-cpu"'
+            f"else: {_reinstall()}"
         )
     if "illegal instruction" in said.lower() or "AVX" in said:
         return "TensorFlow needs a processor with AVX: KERAS_BACKEND=jax, with jax"
     if "No module named 'tensorflow'" in said:
         return 'pip install "cnnlab[cpu]"; or set KERAS_BACKEND to one that is here'
     if "tensorflow" in said:
-        return 'pip install --force-reinstall "tensorflow-cpu"'
+        return _reinstall()
     return "set KERAS_BACKEND to tensorflow or jax, and install that one"
+
+
+def _reinstall() -> str:
+    """Of the TensorFlow that is here, as it has two names; no other package moves."""
+    for name in ("tensorflow-cpu", "tensorflow"):
+        with contextlib.suppress(PackageNotFoundError):
+            return f'pip install --force-reinstall --no-deps "{name}=={version(name)}"'
+    return 'pip install "cnnlab[cpu]"'
 
 
 def _memory() -> Finding:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from types import SimpleNamespace
 
 import pytest
@@ -79,3 +80,22 @@ def test_a_broken_backend_gets_its_own_advice(monkeypatch, said, advice):
 def test_the_backend_is_really_started():
     done = subprocess.run([sys.executable, "-c", "import keras"], capture_output=True)
     assert (done.returncode == 0) == (doctor._backend().mark == OK)
+
+
+@pytest.mark.parametrize(
+    "installed, advice",
+    [
+        ({"tensorflow": "2.21.0"}, '--no-deps "tensorflow==2.21.0"'),
+        ({"tensorflow-cpu": "2.19.1"}, '--no-deps "tensorflow-cpu==2.19.1"'),
+        ({}, 'pip install "cnnlab[cpu]"'),
+    ],
+)
+def test_a_broken_tensorflow_is_mended_by_itself(monkeypatch, installed, advice):
+    def version(name):
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(doctor, "version", version)
+    said = "ImportError: cannot import name 'x' from 'tensorflow'"
+    assert advice in doctor._mend_backend(said)

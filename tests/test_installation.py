@@ -1,5 +1,6 @@
 """The first command: which Python it takes, what it installs, what CI calls."""
 
+import ast
 import os
 import re
 import shutil
@@ -129,3 +130,31 @@ def test_the_gpu_target_fails_where_there_is_no_gpu(tmp_path):
         env=dict(os.environ),
     )
     assert done.returncode == 2 and "no NVIDIA GPU here" in done.stdout
+
+
+NOT_ON_WINDOWS = {
+    "fcntl",
+    "resource",
+    "pwd",
+    "grp",
+    "termios",
+    "pty",
+    "posix",
+    "syslog",
+}
+NOT_IN_ITS_OS = {"fork", "getuid", "geteuid", "setsid", "killpg", "uname", "mkfifo"}
+LINUX_ONLY = ("grading/sandbox", "grading/jupyter")  # `cnnlab grade` says so itself
+
+
+def test_nothing_that_windows_lacks_is_wanted_where_it_is_imported():
+    for path in sorted((ROOT / "cnnlab").rglob("*.py")):
+        if path.relative_to(ROOT / "cnnlab").as_posix().startswith(LINUX_ONLY):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:  # what stands in a `try` or a function is prepared
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name for alias in node.names}
+                names.add(getattr(node, "module", "") or "")
+                assert not names & NOT_ON_WINDOWS, path
+        used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not used & NOT_IN_ITS_OS, path
