@@ -62,7 +62,7 @@ test-jax: $(VENV)/.tested
 
 # With CUDA from the package index; pages/ then holds what every lab shows on a GPU
 test-gpu: $(VENV)/.tested
-	@nvidia-smi -L || { echo "no NVIDIA GPU here"; exit 1; }
+	@nvidia-smi -L 2>/dev/null || { echo "no NVIDIA GPU here"; exit 1; }
 	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-dev.txt -e ".[gpu]"
 	$(BIN)/python -c "from cnnlab import train; assert train.device() == 'gpu', 'no GPU'"
 	CNNLAB_BUDGET=smoke $(BIN)/python -m pytest --nbval-lax \
