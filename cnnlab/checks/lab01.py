@@ -41,11 +41,13 @@ def _layer(x, kernel, bias, **moves) -> np.ndarray:
 
 
 def _channels_apart(x, k, b) -> np.ndarray:
+    """Every channel under its own slice of the kernel, and never summed: five axes."""
     apart = (conv(x[..., [c]], k[:, :, [c]]) for c in range(x.shape[-1]))
     return np.stack(list(apart), axis=3) + b
 
 
 def _first_image_only(x, k, b) -> np.ndarray:
+    """Zeros for all images but the first, as in an array that nobody filled."""
     return np.concatenate([conv(x[:1], k), 0 * conv(x[1:], k)]) + b
 
 
@@ -61,6 +63,7 @@ def _brightest(x) -> np.ndarray:
 
 def _to_all(grad, x, k) -> np.ndarray:
     """What came back, at every pixel of its window."""
+    # The average hands out 1 / k**2 of it to each; k**2 times that is all.
     return k**2 * ops.average_pool_backward(grad, x, k)
 
 
@@ -70,20 +73,25 @@ def _winners(grad, x, k) -> np.ndarray:
 
 
 def _shared(grad, x, k) -> np.ndarray:
+    """Equal maxima share what came back."""
     winners = _winners(grad, x, k)
     return _to_all(grad / average_pool(winners, k) / k**2, x, k) * winners
 
 
 def _last(grad, x, k) -> np.ndarray:
+    """The last of equal maxima wins: the first one of images that are turned round."""
     turned = np.flip(grad, (1, 2)), np.flip(x, (1, 2))
     return np.flip(ops.max_pool_backward(*turned, k), (1, 2))
 
 
 def _by_columns(grad, x, k) -> np.ndarray:
+    """The first of equal maxima, column by column: the first of transposed images."""
     turned = grad.swapaxes(1, 2), x.swapaxes(1, 2)
     return ops.max_pool_backward(*turned, k).swapaxes(1, 2)
 
 
+# Kept as tables, a mistake and its function on a line: the formatter would give each
+# lambda three lines.
 # fmt: off
 _ENDS = (
     "When does the last window begin?",
@@ -459,6 +467,7 @@ def _not_cut(received, what: str) -> None:
 @check(forbid=_CONVOLVES, read="section 2, 'One dimension'")
 def conv1d(conv1d):
     """conv1d() multiplies each window by the kernel and sums, at every stride."""
+    # Integers and a kernel of halves: an answer that collects in integers is cut off.
     x, k = frozen([2, 7, 1, -3, 0, 5, 4, 1, 6, 8]), frozen([0.5, -1, 1.5])
     said = "It works for a kernel of 4 numbers, but fails for one of 3:"
     with _unlike(lambda: conv1d(x, np.ones(4)), said, "w = len(kernel)"):
@@ -475,11 +484,9 @@ def conv1d(conv1d):
 
 def _compare(name: str, function, right: Callable, slips, hints, cases) -> None:
     """Fail unless a function counts right in all cases; name the mistake if not."""
+    defaults = (1, 0, 1)  # of strides, padding and dilation
     for case in cases:
-        every = (
-            *case,
-            *(1, 0, 1)[len(case) - 2 :],
-        )  # the defaults, for what is left out
+        every = (*case, *defaults[len(case) - 2 :])
         got, wanted = function(*case), right(*every)
         if got != wanted:
             recognise(got, slips, *every)
@@ -493,6 +500,7 @@ def output_size(output_size):
     def right(n, f, s, p, d):
         return _room(n, f, s, p, d) // s + 1
 
+    # One argument at a time first, so that the first wrong case says which it is.
     cases = [(9, 4), (10, 3, 2), (9, 3, 2), (10, 3, 1, 2), (12, 3, 1, 0, 3)]
     cases += [(11, 3, 3, 1, 2), (14, 4, 4, 2, 3)]
     _compare("output_size", output_size, right, _OUTPUT_SIZE, _TERMS, cases)
@@ -530,10 +538,8 @@ def conv_params(conv_params):
 @check(forbid=_CONVOLVES, read="section 4, 'Two dimensions'")
 def correlate2d(correlate2d):
     """correlate2d() slides a kernel over an image, and does not flip it."""
-    x, k = (
-        frozen(np.arange(54).reshape(6, 9) % 11 / 2),
-        frozen([[1, 2, -1], [3, 0, 5.5]]),
-    )
+    x = frozen(np.arange(54).reshape(6, 9) % 11 / 2)
+    k = frozen([[1, 2, -1], [3, 0, 5.5]])
     said = "It works for a kernel of 3×3, but fails for one of 2×3:"
     with _unlike(lambda: correlate2d(x, np.ones((3, 3))), said, *_MEETS):
         got = correlate2d(x, k)
@@ -541,6 +547,7 @@ def correlate2d(correlate2d):
     _not_cut(got, "correlate2d of floats")
     right = correlate(x, k)
     close(got, right, "correlate2d of a 6×9 image and a 2×3 kernel", _STOPS, *_MEETS)
+    # Photos come as bytes: without a conversion their sums wrap around at 256.
     pale = frozen(np.array([[200, 3, 90], [5, 250, 120]], "uint8"))
     close(
         correlate2d(pale, frozen(np.array([[1, -1]], "int8"))),
@@ -560,6 +567,7 @@ def correlate2d(correlate2d):
 @check(forbid=_CONVOLVES, read="section 4, 'Two dimensions'")
 def convolve2d(convolve2d):
     """convolve2d() flips the kernel in both directions: an impulse gives it back."""
+    # An impulse says all: out comes the kernel, as it is, or turned in some way.
     impulse, k = np.zeros((5, 7)), frozen([[1, 2, 3], [4, 5, 6.5]])
     impulse[3, 4] = 1
     got = convolve2d(frozen(impulse), k)
@@ -575,6 +583,7 @@ def classical_kernels(classical_kernels):
     """classical_kernels() has six 3×3 kernels that do what the table says."""
     kernels = classical_kernels()
     equal(sorted(kernels), sorted(_KERNELS), "names of the kernels")
+    # By what they do to an image, not by their numbers: nobody's numbers are shown.
     x = np.random.default_rng(1).integers(0, 10, (7, 9)) / 2
     hint = "Write the sum of the table down, with a weight for each of the nine pixels."
     for name, (should, slips) in _KERNELS.items():
@@ -609,6 +618,7 @@ def conv2d(conv2d):
         "Height and width differ, here and in the kernel: is an axis swapped?",
         _FORMULA,
     )
+    # np.zeros_like of images of bytes is an array of bytes, which loses the sums.
     grey = frozen((x > 0).astype("uint8"))
     got = conv2d(grey, k, b)
     _not_cut(got, "conv2d of images of bytes")
@@ -684,6 +694,7 @@ def global_average_pool(global_average_pool):
 def max_pool_backward(max_pool_backward):
     """max_pool_backward() gives everything to the first maximum of each window."""
     rng = np.random.default_rng(5)
+    # All values different: with ties, the two ways to break them would be mixed up.
     x = frozen(rng.permutation(140).reshape(2, 5, 7, 2) / 2)
     grad = frozen(rng.normal(size=(2, 2, 3, 2)))
     got = max_pool_backward(grad, x, 2)

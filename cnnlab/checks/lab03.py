@@ -31,6 +31,7 @@ _NUMPY_ONLY = [*_NO_LIBRARY, "jax"]
 def _same(answer, right, mistakes: dict, *arguments, what: str, hints=()) -> None:
     """Fail unless an answer gives what `right` does; name the mistake that does too."""
     received = answer(*arguments)
+    # First whether it is right: where the numbers happen to agree, no mistake is named.
     try:
         close(received, right(*arguments), what, *hints)
     except Failure:
@@ -39,7 +40,7 @@ def _same(answer, right, mistakes: dict, *arguments, what: str, hints=()) -> Non
         raise
 
 
-def _given(value):
+def _constant(value):
     """A function that gives what was computed before, whatever it is asked."""
     return lambda *_: value
 
@@ -142,6 +143,7 @@ def derivatives(sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_pr
             _same(answer, right, wrong, X[:, 1], 0.5, what=call, hints=[hint])
 
 
+# Mistakes take the right default, unless a wrong default is the mistake.
 _SATURATED = {
     "-0.5 is far from 0, its size counts: np.abs": lambda d, limit=0.01: np.mean(
         d < limit
@@ -173,6 +175,7 @@ def _dead(z):
 @check(forbid=_NO_LIBRARY, read="the beginning of section 2")
 def saturation(saturated, dead_units):
     """saturated() is the share of small slopes; dead_units() are never positive."""
+    # Slopes below and above each limit, and negative ones of both kinds.
     d = frozen([[0.005, 1, -0.5, 0.2], [-0.002, 0, 0.02, 0.9], [0.7, 0.6, -0.8, 2]])
     hints = ("Which are small in size?", "np.mean of booleans is a share.")
     for slopes in (d, d[0], d.reshape(3, 2, 2, 1)):
@@ -225,6 +228,7 @@ _DRAWN = {  # the standard deviation of a kernel (n, m), where `right` is right
     "rng.normal takes it, not the variance.": lambda n, m, right: right**2,
     "it is no variance: take no root.": lambda n, m, right: np.sqrt(right),
     "uniform on ±limit has limit / √3.": lambda n, m, right: right / np.sqrt(3),
+    # TruncatedNormal does not make up for what it cuts off, as he_normal does.
     "cut off at ±2 deviations it is narrower.": lambda n, m, right: 0.8796 * right,
     "That is He's. Use the scheme.": lambda n, m, right: _std(n, m, "he"),
     "That is Glorot's. Use the scheme.": lambda n, m, right: _std(n, m, "glorot"),
@@ -246,6 +250,7 @@ def _check_drawn(kernel, scheme: str, *hints: str) -> None:
     if abs(kernel.mean()) > 0.1 * right:
         said = f"The weights have a mean of {kernel.mean():.3g}; it must be 0."
         raise Failure(said, "rng.uniform(-limit, limit), not rng.random()", *hints)
+    # Of 64 × 64 values, the fewest here, a standard deviation is known to 1.1 %.
     if abs(std / right - 1) > 0.05:
         off = {abs(std / f(*kernel.shape, right) - 1): m for m, f in _DRAWN.items()}
         said = off[min(off)] if min(off) < 0.025 else ""
@@ -331,7 +336,7 @@ def initialisation(initial_std, start, variances):
     for shape in ((320, 45), (5, 3, 8, 20), (1, 2, 30, 7)):
         for scheme in ("lecun", "glorot", "he"):
             what = f'initial_std({shape}, "{scheme}")'
-            right = _given(_std(*fans(shape), scheme))
+            right = _constant(_std(*fans(shape), scheme))
             _same(initial_std, right, _STD, shape, scheme, what=what, hints=hints)
     _check_start(start)
     hints = (
@@ -370,6 +375,8 @@ _RATES = {  # functions of the initial rate, k, and how many steps are done
 
 def _way(schedule, steps: int = 3) -> float:
     """How far SGD moves a weight whose gradient is always 1, in compiled steps."""
+    # Compiled on purpose: a schedule that counts its own calls is called while the step
+    # is compiled, and then never again.
     dense = layers.Dense(1, use_bias=False)
     model = keras.Sequential([keras.Input((1,)), dense])
     model.compile(keras.optimizers.SGD(schedule), loss=lambda y, p: p)
@@ -392,6 +399,7 @@ _SCHEDULES = "keras.optimizers.schedules."
 )
 def schedule(InverseDecay):
     """InverseDecay gives initial * k / (k + r - 1), and Keras trains with it."""
+    # Out of order, and one twice: what remembers earlier calls gives itself away.
     done = np.array([0, 5, 2, 7, 2, 1, 11])
     counting = (
         "Keras calls the first step 0: it has done no step yet.",
@@ -466,6 +474,7 @@ _GRADIENTS = {  # of one kernel
         lambda w, l1, l2: -l1 * np.sign(w) - 2 * l2 * w
     ),
 }
+# Each penalty by itself, so that the message can say which; then both.
 _FACTORS = ((0.1, 0.0), (0.0, 0.1), (0.1, 0.02))
 
 
@@ -477,9 +486,9 @@ def _check_gradients(penalty_gradients, weights, l1, l2) -> None:
     if [len(pair) for pair in pairs] != [2] * len(weights):
         raise Failure("For each layer, give a pair: (kernel's, bias's).")
     for (kernel, bias), (got, of_bias) in zip(weights, pairs, strict=True):
-        right = _given(l1 * np.sign(kernel) + 2 * l2 * kernel)
+        right = _constant(l1 * np.sign(kernel) + 2 * l2 * kernel)
         at_once = ", both at once" if l1 and l2 else ""
-        mine = (_given(got), right, _GRADIENTS, kernel, l1, l2)
+        mine = (_constant(got), right, _GRADIENTS, kernel, l1, l2)
         _same(*mine, what=f"{what}{at_once}, the kernel's", hints=hints)
         if np.any(to_numpy(of_bias)):
             said = "the bias gets a gradient, but only kernels are penalised."
@@ -545,6 +554,7 @@ def _check_mask(got, x, rate) -> None:
                 "Each unit of each example is dropped independently.",
                 "Draw x.shape random numbers.",
             )
+    # Of 7,200 units: three standard deviations of the share are less than 0.02.
     if abs(off.mean() - rate) > 0.06:
         said = "The rate is the share that is dropped, not the share that is kept."
         turned = abs(1 - off.mean() - rate) < 0.06
@@ -558,6 +568,7 @@ def _check_mask(got, x, rate) -> None:
 @check(forbid=_NUMPY_ONLY, read="the beginning of section 7")
 def dropout(dropout):
     """dropout() drops and scales up in training, and does nothing at inference."""
+    # Nothing in x is 0, so that a 0 that comes out has been dropped.
     x, rng = frozen(np.linspace(1, 2, 7200).reshape(80, 90)), np.random.default_rng(1)
     maps = x[:3, :80].reshape(3, 4, 4, 5)
     nothing = "Inverted dropout has done its scaling in training: give x back."
@@ -565,13 +576,13 @@ def dropout(dropout):
         got = dropout(some, rate, False, rng)
         if np.any(to_numpy(got) == 0):
             raise Failure("Units are dropped at inference too.", "Drop if training.")
-        mine = (_given(got), lambda x, rate: x, _AT_INFERENCE, some, rate)
+        mine = (_constant(got), lambda x, rate: x, _AT_INFERENCE, some, rate)
         _same(*mine, what=f"dropout(x, {rate}, training=False)", hints=[nothing])
     for rate in (0.2, 0.7):
         got = _dropped(dropout, x, rate)
         _check_mask(got, x, rate)
         on = got != 0
-        mine = (_given(got[on]), lambda x, rate: x / (1 - rate), _KEPT, x[on], rate)
+        mine = (_constant(got[on]), lambda x, rate: x / (1 - rate), _KEPT, x[on], rate)
         mean = "On average, the sum over the units must stay what it is: 1 / (1 - p)"
         _same(*mine, what=f"units that are kept, rate {rate}", hints=[mean])
     _dropped(dropout, maps, 0.2)
@@ -626,7 +637,7 @@ _BN_AT_INFERENCE = {
     "gamma and beta are missing.": lambda x, g, b, *moving: _normal(x, 1, 0, *moving),
     "nothing is done.": lambda x, *_: x,
 }
-_MOVED = {  # functions of the old one, the batch's, the other right one, the momentum
+_AVERAGES = {  # functions of the old one, the batch's, the other right one, momentum
     "it did not move.": lambda old, new, other, m: old,
     "it moved the wrong way round.": lambda old, new, other, m: (1 - m) * old + m * new,
     "it is that of the last batch alone.": lambda old, new, other, m: new,
@@ -639,24 +650,25 @@ _MOVED = {  # functions of the old one, the batch's, the other right one, the mo
 
 
 def _three(received, what: str):
+    """What batch_norm() gave; fail unless it is y and the two moving averages."""
     if not isinstance(received, tuple | list) or len(received) != 3:
         raise Failure(f"{what}: give three things: y, moving mean, moving variance.")
     return received
 
 
-def _check_moved(received, x, moving, m) -> None:
-    """Fail unless both moving averages moved towards those of the batch."""
+def _check_averages(received, x, moving, m) -> None:
+    """Fail unless both moving averages took a step towards those of the batch."""
     axes = tuple(range(x.ndim - 1))
     batch = x.mean(axis=axes), x.var(axis=axes)
     right = [m * old + (1 - m) * new for old, new in zip(moving, batch, strict=True)]
     about = (1 - m) * ((x - right[0]) ** 2).mean(axis=axes)
-    wrong = _MOVED | {
+    wrong = _AVERAGES | {
         "take the variance about the batch's mean.": lambda old, *_: m * old + about
     }
     hint = "momentum * moving + (1 - momentum) * of the batch"
     for k, name in enumerate(("mean", "variance")):
         given = (moving[k], batch[k], right[1 - k], m)
-        mine = (_given(received[k]), _given(right[k]), wrong, *given)
+        mine = (_constant(received[k]), _constant(right[k]), wrong, *given)
         _same(*mine, what=f"the moving {name}", hints=[hint])
 
 
@@ -677,16 +689,16 @@ def _check_normalised(batch_norm, x, parts, momentum) -> None:
         "Mean over all axes but the last: tuple(range(x.ndim - 1))",
     )
     maps, size = x.ndim == 4, f"x {x.shape}"
-    y, *moved = _three(batch_norm(x, *parts, True, momentum), "training=True")
-    right = _given(ops.batch_normalization(x, *parts[:2]))
-    mine = (_given(y), right, _NORMALISED if maps else {}, x, *parts)
+    y, *averages = _three(batch_norm(x, *parts, True, momentum), "training=True")
+    right = _constant(ops.batch_normalization(x, *parts[:2]))
+    mine = (_constant(y), right, _NORMALISED if maps else {}, x, *parts)
     _same(*mine, what=f"batch_norm in training, {size}", hints=[scale, *axes])
-    _check_moved(moved, x, parts[2:], momentum)
+    _check_averages(averages, x, parts[2:], momentum)
     use = "x is normalised with the moving averages: no image depends on its company."
-    y, *moved = _three(batch_norm(x, *parts, False, momentum), "training=False")
-    mine = (_given(y), _normal, _BN_AT_INFERENCE if maps else {}, x, *parts)
+    y, *averages = _three(batch_norm(x, *parts, False, momentum), "training=False")
+    mine = (_constant(y), _normal, _BN_AT_INFERENCE if maps else {}, x, *parts)
     _same(*mine, what=f"batch_norm at inference, {size}", hints=[use, scale])
-    for name, new, old in zip(("mean", "variance"), moved, parts[2:], strict=True):
+    for name, new, old in zip(("mean", "variance"), averages, parts[2:], strict=True):
         close(new, old, f"the moving {name} afterwards", "Only training moves it.")
 
 
@@ -695,6 +707,7 @@ def batch_norm(batch_norm, batch_norm_params):
     """batch_norm() normalises each channel; batch_norm_params() counts its numbers."""
     rng = np.random.default_rng(0)
     for shape, momentum in (((3, 2, 4, 5), 0.99), ((6, 4), 0.8), ((1, 5, 2, 3), 0.5)):
+        # Another spread in each channel: statistics over wrong axes cannot agree.
         x = frozen(rng.normal(size=shape) * np.arange(1, 1 + shape[-1]) + 2)
         parts = [frozen(rng.uniform(0.5, 3, shape[-1])) for _ in range(4)]
         _check_normalised(batch_norm, x, parts, momentum)
@@ -805,6 +818,7 @@ def _check_training(regularised, model) -> None:
     def size(network):
         return noise(network, x[:1]).mean()
 
+    # How much outputs vary, not which layers there are: Dropout may be written by hand.
     for rate, own in ((0.3, model), (0.1, regularised(rate=0.1))):
         received, right = size(own), size(_table(rate))
         if abs(received / right - 1) > 0.15:
@@ -845,8 +859,9 @@ def _check_network(regularised) -> None:
     for l2, own in ((0.001, model), (0.02, regularised(l2=0.02))):
         only = "Three kernels are penalised, not the bias, gamma and beta."
         hints = (only, "kernel_regularizer=keras.regularizers.L2(l2)")
-        mine = (_given(_l2_of(own)), lambda l2: _l2_of(_table(l2=l2)), _PENALISED, l2)
-        _same(*mine, what=f"the penalty of regularised(l2={l2})", hints=hints)
+        mine, right = _constant(_l2_of(own)), _constant(_l2_of(_table(l2=l2)))
+        what = f"the penalty of regularised(l2={l2})"
+        _same(mine, right, _PENALISED, l2, what=what, hints=hints)
 
 
 def _right(model, x, y):
@@ -870,6 +885,8 @@ def _check_accuracy(accuracy) -> None:
     steps = [layers.BatchNormalization(), layers.Dropout(0.8), layers.Softmax()]
     model = keras.Sequential([keras.Input((4,)), *steps])
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    # Softmax of rows with one large entry: known probabilities, some right, some wrong,
+    # some right but below 1/2. Dropout of 0.8 makes a call in training mode obvious.
     sure = np.tile([9.0, 9, 0.5, 9, 0.5, 9, 9, 9], 25)[:, None]
     x = frozen(sure * np.tile(np.eye(4), (50, 1))).astype("float32")
     y = np.tile([0, 1, 2, 0, 0, 1, 3, 3], 25)

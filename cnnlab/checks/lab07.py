@@ -17,6 +17,8 @@ from cnnlab.teaching.check import Failure, check, close, frozen, recognise, to_n
 from cnnlab.teaching.networks import too_small
 from cnnlab.teaching.probes import fixed_weights
 
+# Shape of the maps, filters, strides: a block that keeps the shape, one that halves the
+# maps, one that only adds channels. Few and small: a check answers within a second.
 SAME, SMALLER, WIDER = ((6, 6, 4), 4, 1), ((6, 6, 4), 6, 2), ((6, 6, 4), 6, 1)
 WHOLE = ["cnnlab", "keras.applications"]  # what has whole blocks and networks
 
@@ -146,6 +148,7 @@ _STRIDES = {
     "the stride is in both convolutions": _in_order("CnrCn"),
     "a MaxPooling2D makes the maps smaller": _in_order("cnrpcn"),
 }
+# Layers made once and called twice: the sizes are right, the weights are too few.
 _SHARED = {
     "one convolution is used twice": _one_conv,
     "both convolutions share one normalisation": _one_norm,
@@ -166,6 +169,7 @@ BRANCH_SLIPS = {
     ),
 }
 
+# A pre-activated branch ends in a convolution, and nothing follows the sum.
 _before, _open = _in_order("nrCnrc"), {"end": lambda y, side: y}
 PLAIN_SLIPS = {
     "something is added to the branch": (
@@ -336,6 +340,7 @@ def residual_block(residual_block):
 def _each_way(block, right, tables: tuple, hint: str) -> None:
     """Compare blocks that keep the shape and that change it, with and without BN."""
     name = getattr(block, "func", block).__name__
+    # Without BN on one shape only: what else goes wrong has been found by then.
     for batch_norm, sizes in ((True, SAME), (True, SMALLER), (False, WIDER)):
         mine = partial(block, batch_norm=batch_norm)
         good = right if batch_norm else partial(right, norm=Identity)
@@ -347,6 +352,7 @@ def _each_way(block, right, tables: tuple, hint: str) -> None:
 
 
 def _each_size(shortcut, right, table: dict, hint: str) -> None:
+    # No squares, and once no stride: rows and columns must not be mixed up.
     for sizes in (((6, 8, 4), 8, 2), ((5, 6, 3), 4, 1)):
         _, filters, strides = sizes
         where = f"Every {strides}-th pixel of rows and columns, and {filters} maps."
@@ -449,7 +455,7 @@ def _counted(name: str, counted: dict, right, known: dict, case, *hints: str) ->
     wrong = {
         f'"{name}": {said}.': (function, *why)
         for said, (function, *why) in known.items()
-        if function(*case) != good  # a mistake that cannot be made here
+        if function(*case) != good  # else this mistake cannot be made in this case
     }
     recognise(value, wrong, *case)
     raise Failure(f'"{name}": {value} is not right.', *hints)
@@ -476,6 +482,7 @@ def small_network(
     *, norm=BatchNormalization, conv=_conv, begin=_begin, stages=_stages, end=_end
 ) -> keras.Model:
     """A right network of 8 layers for 8x8 images; its blocks are shortcuts A."""
+    # Shortcuts as blocks: they have no weights, so only the network's own are here.
     inputs = x = keras.Input((8, 8, 3))
     for layer in begin(x, 4, 1, conv, norm, ReLU):
         x = layer(x)
@@ -593,6 +600,7 @@ def _weights(model, x, y):
 
 
 def _relative(model, x, y):
+    """Gradients relative to the size of their weights."""
     pairs = zip(train.gradients(model, x, y), _weights(model, x, y), strict=True)
     return [g / (_norm(w) or 1) for g, w in pairs]
 

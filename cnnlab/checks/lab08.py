@@ -36,8 +36,10 @@ from cnnlab.teaching.check import (
 )
 
 KINDS = ("digits", "text", "xray", "flowers", "satellite", "traffic_signs")
-TRANSFORMS = "horizontal_flip vertical_flip small_turn any_turn shift brightness hue"
-TRANSFORMS = tuple(TRANSFORMS.split())
+TRANSFORMS = (
+    *("horizontal_flip", "vertical_flip", "small_turn", "any_turn"),
+    *("shift", "brightness", "hue"),
+)
 _RULES = {"small_turn": "rotation", "any_turn": "rotation", "shift": "translation"}
 
 
@@ -47,6 +49,7 @@ def verdict(kind: str, transform: str) -> tuple[bool | None, str]:
     None where one can argue: grey pictures have no hue, and for a transform that needs
     care it depends on what is asked of the picture.
     """
+    # A "no" for hue has two reasons: grey pictures have none, on signs it is the class.
     rule = augment.rules(kind)[_RULES.get(transform, transform)]
     grey = augment.rules(kind)["hue"].verdict == "no" and kind != "traffic_signs"
     if (transform == "hue" and grey) or rule.verdict == "care":
@@ -67,6 +70,7 @@ def keeps_label(keeps_label):
         raise Failure(f"keeps_label must give a dict with the keys {KINDS}.")
     for kind in KINDS:
         _are_names(kind, mine[kind])
+    # What is allowed wrongly comes before what is missing: it spoils the training.
     for kind in KINDS:
         for name in mine[kind]:
             keeps, reason = verdict(kind, name)
@@ -115,6 +119,7 @@ def augmenter(augmenter):
             "Leave `training` to Keras: it tells each layer whether it is training.",
         )
     _draws_anew(layer)
+    # No square: height and width may have changed places in a layer of one's own.
     wide = augmenter(degrees=20)(np.zeros((2, 20, 30, 3), "float32"), training=True)
     equal(tuple(wide.shape), (2, 20, 30, 3), "shape of two images (20, 30, 3)")
     _keeps_to_units(augmenter)
@@ -141,6 +146,7 @@ def _draws_anew(layer) -> None:
 
 def _keeps_to_units(augmenter) -> None:
     """Fail unless it turns, shifts, flips and brightens as far as told."""
+    # Extremes of 600 draws come within about 1 % of the limits, their mean within 3 %.
     _reaches(
         *(moves(augmenter(degrees=20), 600)["angle"], 20, "degrees=20 turns by"),
         "RandomRotation wants turns: 1 is once around.",
@@ -189,6 +195,8 @@ def _reaches(seen: np.ndarray, most: float, what: str, *hints: str) -> None:
             *hints,
             "One number is the limit to both sides; a pair is (lowest, highest).",
         )
+    # The mean size of an even spread from -most to most is half of it; of a normal cut
+    # off there, or of two values only, it is another.
     if not 0.43 < np.abs(seen).mean() / most < 0.57:
         raise Failure(
             f"{what} up to {high:.3g}, but {np.abs(seen).mean():.2g} on average: not "
@@ -219,6 +227,7 @@ def _brightens(layer) -> None:
 @check(forbid=["cnnlab.augment"], read="section 3")
 def enlarge(enlarge):
     """enlarge() sets images aside, and copies only the others."""
+    # Images that carry their number: whose copy one is can be read off its pixels.
     x, y = frozen(numbered(40, (6, 9, 3)) / np.float32(255)), frozen(np.arange(40) % 4)
     (x_train, y_train), (x_val, y_val) = enlarge(x, y, 12, 3, shade())
     x_train, x_val = to_numpy(x_train), to_numpy(x_val)
@@ -269,6 +278,7 @@ def _are_augmented(x_train: np.ndarray, x_val: np.ndarray) -> None:
             f"{np.sum(~changed)} of the copies are originals.",
             "All copies are to be drawn anew; no original is kept.",
         )
+    # 84 copies: one draw for each image would give 28 shades, for each copy of all 3.
     many = len(set(numbers(x_train)))
     if many < 28 or len(np.unique(shades(x_train).round(6))) < 60:
         raise Failure(
@@ -298,7 +308,7 @@ def _obeys_seed(enlarge, x: np.ndarray, y: np.ndarray, aside: np.ndarray) -> Non
 def batches(batches):
     """batches() loads once, and shuffles and augments anew in each epoch."""
     _gives_pairs(batches)
-    count = 408
+    count = 408  # 25 batches of 16, and half a one
     seen = two_epochs(batches, count, shape=(6, 9, 3))
     if sorted(seen.order[0]) != list(range(count)):
         raise Failure(
@@ -325,6 +335,8 @@ def batches(batches):
 
 def _gives_pairs(batches) -> None:
     """Fail unless the answer gives a data set of images and labels."""
+    # tf.data calls `load` on a symbolic tensor first: its shape tells an image from a
+    # batch before one is read.
     shapes = []
 
     def load(image):
@@ -349,6 +361,8 @@ def _gives_pairs(batches) -> None:
 
 def _are_shuffled(seen) -> None:
     """Fail unless all images were shuffled, anew in each epoch."""
+    # Three slips: shuffled before cache(); after batch(); not at all, or with a buffer
+    # that is too small, so that an epoch begins with the first part of the file.
     same, of_file = np.array_equal(*seen.order), in_order_of_file(seen.order[0])
     if same and not of_file:
         raise Failure(
@@ -384,7 +398,7 @@ def _augments_anew(batches) -> None:
             "that it is training.",
             "augment_layer(images, training=True)",
         )
-    # one draw a batch gives 3 shades; batches mapped at once may share their draws
+    # One draw a batch gives 3 shades; batches mapped at once may share their draws.
     if len(np.unique(first.round(5))) < 8:
         raise Failure("All images of a batch are changed alike: one draw for each.")
     if np.abs(first - again).max() < 1e-6:
@@ -404,6 +418,7 @@ def _augments_anew(batches) -> None:
 
 def _mixes_soundly(mix) -> np.ndarray:
     """Images that `mix` made; a Failure if the labels do not follow them."""
+    # Image k is 1 in channel k alone: a mixed one says how much of each is in it.
     images, labels = mixtures(mix, alpha=0.8)
     shares = images.mean(axis=(2, 3))
     own = [np.diagonal(part, axis1=1, axis2=2) for part in (shares, labels)]
@@ -466,7 +481,7 @@ def mixup(mixup):
                 "Beta(alpha, alpha) is symmetric: half, on average.",
                 "rng.beta(alpha, alpha, size)",
             )
-        wanted = 0.5 / np.sqrt(2 * alpha + 1)
+        wanted = 0.5 / np.sqrt(2 * alpha + 1)  # of Beta(alpha, alpha)
         if not np.isclose(own.std(), wanted, rtol=0.15):
             raise Failure(
                 f"alpha={alpha}: the shares spread by {own.std():.2f} around a half.",
@@ -476,6 +491,7 @@ def mixup(mixup):
 
 
 def _cutmix_of_the_library(x, y, alpha, rng):
+    """`augment.cutmix` in the lab's words: its boxes are clipped at the same edges."""
     return augment.cutmix(x, y, alpha=alpha, seed=int(rng.integers(2**31)))
 
 
@@ -494,6 +510,7 @@ def cutmix(cutmix):
         raise Failure(
             "What is pasted is not one box.", "Rows times columns: a slice each."
         )
+    # A box that always lies inside seldom touches an edge; one from the corner always.
     if max(above, left) > 0.72 or min(above, left) < 0.2:
         raise Failure(
             f"{above:.0%} of the boxes touch the upper edge, {left:.0%} the left one.",
@@ -522,6 +539,7 @@ def _of_views(combine):
 
 
 def _chained(model, x, views):
+    """Each view taken of the view before: x is overwritten in the loop."""
     total = 0
     for view in views:
         x = view(x)
@@ -598,6 +616,7 @@ def tta(tta):
             rtol=1e-3,
             atol=1e-5,
         )
+    # With dropout, a call in training mode shows even where the mean is right.
     noisy = corner_model(dropout=0.5)
     quiet = to_numpy(noisy(x))
     if not np.allclose(to_numpy(tta(noisy, x, VIEWS[:1])), quiet, atol=1e-4):
@@ -616,6 +635,7 @@ def in_model(in_model):
     model = in_model(layer, backbone, head)
     if not isinstance(model, keras.Model):
         raise Failure("in_model must give a keras.Model.")
+    # `Brighter` adds a constant in training: no chance, so outputs can be compared.
     plain, shifted = (to_numpy(head(backbone(images))) for images in (x, x + 0.5))
     predicted = to_numpy(model(x, training=False))
     trained = to_numpy(model(x, training=True))

@@ -30,6 +30,7 @@ from cnnlab.teaching.training import judged, pairs
 
 KEEP_SIZE = "Padded 3×3 convolutions keep the size."
 HALVED = "Pooling halves it, rounded down: a last row without partner is left out."
+# 13 is odd, so that rounding down shows.
 LAYERS = {  # of (2, 1) convolutions and 2 dense layers on 13×13: shape, parameters
     "convolution 1": ((13, 13, 5), 140),
     "convolution 2": ((13, 13, 5), 230),
@@ -79,6 +80,7 @@ def count_layers(count_layers):
                 f"{layer}: {received} is (height, width, channels) reordered."
             )
         equal(received, shape, f"shape of {layer}, images 13×13", KEEP_SIZE, HALVED)
+        # The right number is not told: it could be copied, and the rule not be learned.
         if number != parameters:
             problem = f"{layer}: {number} parameters is not right."
             raise Failure(problem, *PARAMETERS[layer.split()[0]])
@@ -87,6 +89,7 @@ def count_layers(count_layers):
 @check(read="section 2, the arguments of `models.vgg16`")
 def load_base(load_base):
     """load_base() gives trained convolutions without the old classifier."""
+    # The weights that ship: the check is the same with and without a network.
     model, right = load_base("shapes", 96), models.narrow_vgg16((96, 96, 3))
     if not isinstance(model, keras.Model):
         raise Failure(f"load_base must return a keras.Model, not {type(model)}.")
@@ -176,6 +179,7 @@ PREPARATIONS = {
 )
 def preprocess(preprocess):
     """preprocess() turns the pixel (0, 128, 255) into what VGG16 has seen."""
+    # Two unlike pixels: what is reversed, subtracted or scaled wrongly shows in one.
     pixels = np.array([[[[0, 128, 255], [250, 20, 90]]]], "uint8")
     wanted = pixels[..., ::-1] - BGR
     given = pixels.astype("float32")
@@ -206,6 +210,7 @@ def extract(extract):
     rng = np.random.default_rng(0)
     images = frozen(rng.integers(0, 256, (7, 4, 4, 3)).astype("uint8"))
     base, prepare = noisy_base(), Batches()
+    # 7 images in batches of 3: the last batch has one, which slices must not drop.
     right = to_numpy(base(halved(images), training=False))
     received = extract(base, prepare, images, batch_size=3)
     if received is None:
@@ -282,6 +287,7 @@ def build_head(build_head):
     for pooling, units in (("average", None), ("flatten", None), ("flatten", 7)):
         asked = f'pooling="{pooling}", units={units}'
         build = partial(build_head, SHAPE, 4, pooling, units)
+        # `same_network` names what it was given in its messages.
         build.__name__ = f"build_head, {asked}: the head that build_head"
         _check_probabilities(build(), asked)
         (other,) = POOLINGS.keys() - {pooling}
@@ -305,6 +311,7 @@ def build_head(build_head):
             "A hidden layer without activation adds nothing: two linear layers in a "
             "row are one.",
         )
+    # For two classes one unit or two are right: a sigmoid, or a softmax over both.
     two = to_numpy(build_head(SHAPE, 2, "average")(np.ones((1, *SHAPE), "float32")))
     if two.shape == (1, 1) and two[0, 0] == 1:
         raise Failure("A softmax over one unit is always 1. Two classes: a sigmoid.")
@@ -344,7 +351,7 @@ def assemble(assemble):
     """assemble() joins base and head, and freezes the base."""
     parts = tiny_vgg()
     base, head, x = parts.base, parts.head, parts.x
-    base.trainable = True
+    base.trainable = True  # the parts come frozen; freezing is what is asked for
     wanted = to_numpy(head(base(x, training=False)))
     model = assemble(base, head)
     if not isinstance(model, keras.Model):
@@ -359,6 +366,7 @@ def assemble(assemble):
             "Images into the base, its maps into the head, the head's output out. No "
             "preprocessing: these images have been through it.",
         )
+    # Without the state of dropout's random numbers: no weight, though Keras lists it.
     own = [w for w in (*base.weights, *head.weights) if "seed_gen" not in w.path]
     if identities(w for w in model.weights if "seed_gen" not in w.path) != identities(
         own
@@ -372,6 +380,7 @@ def assemble(assemble):
 
 
 def _check_frozen(model, base, head) -> None:
+    """Fail unless the head is trained, all of it, and nothing else."""
     trainable = identities(model.trainable_weights)
     if thawed := trainable & identities(base.weights):
         raise Failure(
@@ -445,6 +454,7 @@ def transfer(transfer):
 
 
 def _check_phases(calls) -> None:
+    """Fail unless there are two fits."""
     if not calls:
         raise Failure(
             "transfer calls neither train.fit nor model.fit.",
@@ -462,6 +472,7 @@ def _check_phases(calls) -> None:
 
 
 def _check_first(first, base, head) -> None:
+    """Fail unless the first phase trains the head alone."""
     trained = identities(first.trained)
     if thawed := trained & identities(base.weights):
         raise Failure(
@@ -528,6 +539,7 @@ def _check_thawed(trained: set[str]) -> None:
 
 
 def _check_rates(calls) -> None:
+    """Fail unless each phase has its rate, and an optimizer of its own."""
     received = tuple(call.learning_rate for call in calls)
     if np.allclose(received[1], RATES[0]):
         raise Failure(
@@ -551,6 +563,7 @@ def _check_rates(calls) -> None:
 
 
 def _check_data(call, training, validation) -> None:
+    """Fail unless a phase is trained and measured on what was given for that."""
     if call.validation is None or not _same(call.validation, validation):
         raise Failure(
             "validation_data are not the images and labels given for validation, as "
@@ -580,6 +593,7 @@ def _same(received, wanted) -> bool:
 
 
 def _check_loss(call) -> None:
+    """Fail unless the loss is the cross-entropy of probabilities, by what it gives."""
     p = np.random.default_rng(0).dirichlet(np.ones(3), len(call.y))
     try:
         said = judged(call.model, call.y, p.astype("float32"))
