@@ -133,8 +133,10 @@ def _told(failure: Failure, title: str, read: str) -> Failure:
 
 
 def _as_failure(error: Exception, function: Callable) -> Failure:
+    """What a check that raised has to say, by whose line the error comes from."""
     if isinstance(error, Failure):
         return error
+    # The build writes NotImplementedError("name"); Keras raises it with sentences.
     if isinstance(error, NotImplementedError) and str(error).isidentifier():
         return NotAttempted(f"Exercise {error} is still to be written, above.")
     frames = traceback.extract_tb(error.__traceback__)
@@ -189,6 +191,7 @@ def equal(received, expected, what: str, *hints: str) -> None:
 
     Tuples, lists, arrays and tensors of the same values are the same.
     """
+    # As Python's own values: `==` of arrays is an array, and (2, 3) is no [2, 3].
     received, expected = _plain(received), _plain(expected)
     if received != expected:
         got = _short(received)
@@ -219,6 +222,7 @@ def _numbers(value) -> np.ndarray | None:
 
 
 def _short(value) -> str:
+    """What a value looks like, as far as a message can hold it."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 

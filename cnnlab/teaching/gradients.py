@@ -38,6 +38,7 @@ def same_gradients(
             those gradients that are their mean.
         hints: how a name begins -> hints, simplest first.
     """
+    # First whether anything is wrong: only then the slips are worth computing.
     for name, wanted in right.items():
         if difference(received.get(name), wanted, batch):
             said = difference(
@@ -92,11 +93,13 @@ def difference(
 
 
 def _near(received: np.ndarray, wanted: np.ndarray, scale: np.ndarray) -> bool:
+    # Not relative to each entry: one near 0 is a difference, with no digits of its own.
     return np.abs(received - wanted).max() <= TOLERANCE * np.abs(scale).max()
 
 
 def _mistake(received, right, batch: int, examples, slips) -> str:
     """The known mistake that gives just this gradient, or nothing."""
+    # Whatever their factor: a wrong sum is what to say first, not how large it is.
     for words, made in _of_sums(examples):
         if _factor(received, made):
             return words
@@ -112,8 +115,10 @@ def _mistake(received, right, batch: int, examples, slips) -> str:
 
 def _factor(received: np.ndarray, made: np.ndarray) -> float | None:
     """The number by which `made` must be multiplied to give `received`, or None."""
+    # A single number is a multiple of any other: that says nothing.
     if received.shape != made.shape or made.size < 2 or not made.any():
         return None
+    # The factor of least squares is the only one that can fit.
     factor = float(np.vdot(made, received) / np.vdot(made, made))
     return factor if _near(received, factor * made, received) else None
 
@@ -150,6 +155,7 @@ def _of_factor(factor: float, batch: int) -> list[str] | None:
 
 
 def _values(received: np.ndarray, right: np.ndarray) -> str:
+    """What differs, where no known mistake fits: the shape, or how many values."""
     if received.size == 1 < right.size:
         return "it is a single number, summed over everything"
     if received.shape != right.shape:

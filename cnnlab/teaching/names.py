@@ -11,8 +11,11 @@ SOURCE_LIMIT = 50_000  # characters; nothing longer is looked into
 # SystemError (AST constructor recursion depth mismatch) when two parse at once
 _ONE_AT_A_TIME = threading.Lock()
 _ALIASES = {"np": {"numpy"}, "tf": {"tensorflow"}, "plt": {"matplotlib.pyplot"}}
+# Ways to reach a name without writing it where `forbidden_names` would see it.
 _UNSEEN = "eval exec compile getattr globals vars __import__ importlib sys.modules "
 _UNSEEN += "builtins get_ipython __dict__ __builtins__ __globals__"
+# What IPython takes and Python does not. Possessive (*+, ++): on a long line made for
+# the purpose, going back over it would take minutes.
 _NOT_PYTHON = [
     (re.compile(r"^([ \t]*+)" + pattern, re.MULTILINE), r"\1" + instead)
     for pattern, instead in (
@@ -26,6 +29,7 @@ _NOT_PYTHON = [
 
 def parse(source: str) -> ast.Module | None:
     """The syntax tree, magics and shell commands left out; None for what has none."""
+    # As it is first: a line of a text may begin with % or ! and be no magic.
     if len(source) > SOURCE_LIMIT:
         return None
     for text in (source, _without_magics(source)):
@@ -38,12 +42,14 @@ def parse(source: str) -> ast.Module | None:
 
 
 def _without_magics(source: str) -> str:
+    """The source with `pass` or nothing in place of magics and shell commands."""
     for pattern, instead in _NOT_PYTHON:
         source = pattern.sub(instead, source)
     return source
 
 
 def _tree(source: str) -> ast.Module:
+    """The syntax tree; an empty one for what is no Python, which defines nothing."""
     return parse(source) or ast.Module([], [])
 
 
@@ -74,6 +80,8 @@ def flow(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
     A function's own variables are neither; the globals it looks up are taken.
     """
+    # Statement by statement, as a name counts as taken until the cell has defined it.
+    # Unparsed, since `symtable` wants text, and this text has no magics.
     defined, taken = set(), set()
     try:
         for statement in _tree(source).body:
@@ -168,6 +176,7 @@ def patched_names(source: str, known: dict) -> list[str]:
 def matching(used: set[str], names) -> list[str]:
     """Those of the forbidden `names` under which one of the full names `used` falls."""
     found = []
+    # With a dot at the end, or "np.conv" would forbid "np.convolve".
     for name in names:
         starts = tuple(f"{full}." for full in _expand(name, _ALIASES))
         if any(f"{u}.".startswith(starts) for u in used):
@@ -190,6 +199,7 @@ def _expand(dotted: str, known: dict[str, set[str]]) -> set[str]:
 
 
 def _dotted(node: ast.AST) -> str:
+    """The name `a.b.c` as text; empty for what is none, such as a call."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
