@@ -36,6 +36,7 @@ def apply(
 
     Raises ValueError for a student or a file that is not there.
     """
+    # Chosen once, for good: a later run need not say it again.
     files = dict(chosen)
     for student, name in choices.files.items():
         submission = find_student(submissions, student)
@@ -61,6 +62,7 @@ def _as_meant(submission: Submission, choices: Choices, file: str) -> Submission
 
 def _called(submission: Submission, name: str) -> tuple[File, ...]:
     """The files of this name; in a download, something may stand before it."""
+    # The whole name first: "lab04.ipynb" may also end "old_lab04.ipynb".
     same = [f for f in submission.files if name and f.short == name]
     near = [f for f in submission.files if name and f.short.endswith(name)]
     return tuple(same or near)

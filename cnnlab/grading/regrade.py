@@ -33,11 +33,13 @@ def regrade(
     root = handed_in or Path(read_handed_in(out / "results.jsonl").root)
     if not root.exists():
         raise ValueError(f"{root} is gone. Say where the submissions are now.")
+    # With the seed of then: points that change do so by the lab, not by other numbers.
     options |= {"seed": header["seed"], "again": True}
     after = class_run.grade_folder(lab, root, out, **options)
     rows = [compare(before.get(r.path), r) for r in after]
     number = 1 + len(list(out.glob("regrade-*.csv")))
     path = out / f"regrade-{number}.csv"
+    # The byte order mark tells Excel that this is UTF-8.
     write_atomic(path, "\ufeff" + csv_text([HEAD, *rows]))
     return rows, path
 

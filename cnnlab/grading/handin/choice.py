@@ -31,12 +31,14 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
     ours = ours or [
         r for r in readable if not _lab_of(r[0]) and _has_our_cells(r[0], known_cells)
     ]
+    # Only a notebook that says of no lab: one that names another is another.
     if not ours and submission.assume_lab:
         ours = [r for r in readable if not _lab_of(r[0])]
     if not ours:
         said = sorted({_lab_of(r[0]) for r in readable} - {""})
         other = f"it says {', '.join(said)}" if said else _UNKNOWN
         raise Unclear(f"this is not {lab_name}: {other}")
+    # Copies of one notebook are one: only where they differ somebody must choose.
     if len({_content(r[0]) for r in ours}) > 1:
         files = ", ".join(name for _, _, name in ours)
         many = f"{len(ours)} different notebooks of this lab: {files}"

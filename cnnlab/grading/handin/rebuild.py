@@ -129,6 +129,8 @@ def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
     by_name = {(c.kind, c.name): c for c in lab.cells if c.is_students}
     visible = [c for c in lab.cells if c.kind not in ("probe", "holdout")]
     by_source = {_plain(c.kind, c.stub): c for c in visible if c.kind != "question"}
+    # By the surest sign first. Editors renew ids, Colab drops metadata, and a cell that
+    # is copied into another notebook keeps its text alone.
     owners = [
         by_id.get(c["id"])
         or by_name.get(_claimed(c))
@@ -148,6 +150,7 @@ def _owners(lab: Lab, cells: list[dict]) -> list[Cell | None]:
 
 
 def _claimed(cell: dict) -> tuple[str, str]:
+    """Kind and name that a cell's metadata say; a student may have written them."""
     ours = cell["metadata"].get("cnnlab")
     ours = ours if isinstance(ours, dict) else {}
     return str(ours.get("kind")), str(ours.get("name"))
@@ -169,6 +172,8 @@ def _guess(cell: dict, missing: list[Cell], last: Cell | None, questions: dict):
 
 def _claim_by_definition(exercise: Cell, cells: list[dict], owners: list) -> None:
     """Give an unanswered exercise the cells of nobody that define its names."""
+    # Only an unanswered one: beside a right answer, an old try in a cell of its own
+    # stays a helper, run where it stands.
     mine = [c for c, o in zip(cells, owners, strict=True) if o is exercise]
     if any(_attempted(exercise, _code(c)) for c in mine):
         return
@@ -218,6 +223,7 @@ def _answers(exercise: Cell, mine: list[str], edited: list[str]) -> list[Step]:
     An answer merged into another cell of ours is that whole cell, run once more.
     """
     answers = [source for source in mine if _attempted(exercise, source)]
+    # A cell that still holds the whole stub has not answered it, whatever else it does.
     if not answers:
         stub = _statements(exercise.stub)
         merged = [source for source in edited if _defines(source, exercise)]
@@ -229,6 +235,7 @@ def _answers(exercise: Cell, mine: list[str], edited: list[str]) -> list[Step]:
 
 
 def _statements(source: str) -> set[str]:
+    """The statements of a cell, in a form in which equal ones are equal texts."""
     tree = parse(source)
     return {_dump(node) for node in tree.body} if tree else set()
 
@@ -241,6 +248,7 @@ def _written(question: Cell, mine: list[str]) -> Step:
 
 
 def _attempted(cell: Cell, source: str) -> bool:
+    """Whether a student's text is neither empty nor just what they were given."""
     plain = _plain(cell.kind, source)
     return plain not in (_plain(cell.kind, ""), _plain(cell.kind, cell.stub))
 

@@ -120,6 +120,8 @@ def read(folder: str | Path) -> list[Decision]:
 def standing(decisions: Iterable[Decision]) -> dict[tuple, list[Decision]]:
     """What was not taken back, by student (account, else name) and item, in order."""
     stacks = defaultdict(list)
+    # Nothing is ever deleted: taking back is a line of its own, and uncovers the one
+    # before, by whomever it was.
     for decision in decisions:
         stack = stacks[decision.key]
         if decision.points is not None or decision.asks:
@@ -157,6 +159,8 @@ def by_result(
 
 def fitting(stack: list[Decision], result: Result, item: str) -> list[Decision]:
     """Those with points, for the answer at hand: the last of them counts."""
+    # Of the whole file where no answer could be read when it was decided: the same work,
+    # though its answers may be known by now.
     hashes = {i.answer_sha256 for i in result.items if i.name == item}
     hashes.add(result.sha256)
     return [d for d in stack if d.points is not None and d.answer_sha256 in hashes]
@@ -184,6 +188,7 @@ def max_points(lab: Lab) -> dict[str, float]:
 
 
 def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Result:
+    """A result with the decisions on it, by item; the journal's own stays as it is."""
     asked = {name: stack[-1].comment for name, stack in mine.items() if stack[-1].asks}
     marks = {name: [d for d in stack if not d.asks] for name, stack in mine.items()}
     marks = {name: stack for name, stack in marks.items() if stack}
@@ -191,6 +196,7 @@ def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Resul
     if not marks:
         return result
     result = _with_missing(result, marks, lab)
+    # Stale until a fitting decision is found that is also the latest of all.
     stale = set(marks)
 
     def with_points(item):
@@ -216,7 +222,7 @@ def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Resul
 
 
 def _with_missing(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Result:
-    """With the items of a submission that could not be judged, where decided."""
+    """With the items of a submission that could not be graded, where decided."""
     if result.status == GRADED:
         return result
     known = {item.name for item in result.items}
@@ -271,6 +277,8 @@ def find_student(results: list[Result], text: str) -> Result:
 
     Raises ValueError where nobody is, or several are.
     """
+    # From the most particular to the least: a whole name is not doubtful because it is
+    # also the beginning of another's.
     for same in (
         lambda r: text in (r.student, r.account, file_name(r.student)),
         lambda r: text == r.account.rpartition(" ")[2],

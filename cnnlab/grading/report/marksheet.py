@@ -39,23 +39,26 @@ def write_marksheet(results: list[Result], lab: Lab, out: Path) -> Path:
         same = mark and _number(mark["points"]) == row["points"]
         said = mark and mark["comment"].strip() in ("", row["comment"])
         shown.append(row if mark is None or (same and said) else row | mark)
+    # Never lost: points typed for an answer that is gone are moved aside, not dropped.
     if typed or not readable:
         number = 1 + len(list(out.glob("marks_template.kept-*.csv")))
         path.replace(out / f"marks_template.kept-{number}.csv")
     for file, rows in ((out / _DRAWN, drawn), (path, shown)):
+        # The byte order mark tells Excel that this is UTF-8.
         table = [_COLUMNS, *([row[name] for name in _COLUMNS] for row in rows)]
         write_atomic(file, "\ufeff" + csv_text(table))
     return path
 
 
 def _rows(results: list[Result], lab: Lab) -> Iterator[dict]:
-    ids = {id(result): name for name, result in _by_id(results).items()}
+    """One row for each written answer; question by question, as people mark them."""
+    id_of = {id(result): name for name, result in _by_id(results).items()}
     for question in lab.written_points:
         for result in results:
             for written in result.written:
                 if written.name == question:
                     yield {
-                        "id": ids[id(result)],
+                        "id": id_of[id(result)],
                         "student": result.student,
                         "question": question,
                         "answer": written.answer[:_ANSWER_LIMIT],
@@ -76,6 +79,7 @@ def _by_id(results: list[Result]) -> dict[str, Result]:
 
 
 def _key(row: dict) -> tuple[str, str, str]:
+    """What tells a row from the others, as it looks after a spreadsheet saved it."""
     return safe_cell(row["id"]), row["question"], _gist(safe_cell(row["answer"]))
 
 
@@ -108,6 +112,7 @@ def _marks_in(path: Path) -> dict[tuple, dict[str, str]]:
 
 def _gist(answer: str) -> str:
     """What a spreadsheet leaves of an answer: not its spaces, nor all its length."""
+    # Compared by this, a file that Excel has saved is not taken for other answers.
     return " ".join(answer.split())[:1000]
 
 
@@ -136,6 +141,7 @@ def read_marks(
     path = Path(path)
     shown = dict(zip(map(id, results), apply(results, history, lab), strict=True))
     changed = stamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    # All errors at once: whoever marked two hundred answers mends the file only once.
     errors, found = [], {}
     for number, row in read_rows(path, _NEEDED):
         if not row["points"].strip():
@@ -201,6 +207,7 @@ def _whose(row: dict[str, str], results: list[Result]) -> Result:
 
 
 def _decision(row: dict[str, str], result: Result, lab: Lab, by: str) -> Decision:
+    """What a row decides, for the answer that it shows, or else for the one at hand."""
     points = _number(row["points"])
     if not isinstance(points, float):
         points = math.nan

@@ -71,9 +71,11 @@ class _Exported:
         self._mine = json.loads(known) if known else {}
 
     def is_ours(self, student: str, cell: str, score: float | None) -> bool:
+        """Whether a manual score is none, or one that we have written."""
         return score is None or score in self._mine.get(student, {}).get(cell, ())
 
     def keep(self, student: str, scores: dict[str, list[float]]) -> None:
+        """Remember for good which scores of a student, by cell, are ours."""
         if self._mine.get(student) != scores:
             self._mine[student] = scores
             write_atomic(self._path, json.dumps(self._mine), sync=True)
@@ -87,6 +89,7 @@ def _find_alembic() -> None:
 
 
 def _write_assignment(book, lab: Lab, course: Path) -> None:
+    """Tell the gradebook of the lab and its cells, as nbgrader's own commands would."""
     book.update_or_create_assignment(lab.name)
     book.update_or_create_notebook(lab.name, lab.name)
     for folder in ("source", "release"):
@@ -112,6 +115,7 @@ def _write_submission(
 ) -> list[str]:
     """Write one student's scores and notebook; what was typed there, in words."""
     student = file_name(result.student)
+    # Only for display in formgrader: of most names the last word is the family's.
     first, _, last = result.student.rpartition(" ")
     book.update_or_create_student(student, first_name=first, last_name=last)
     book.update_or_create_submission(lab.name, student)
@@ -138,6 +142,8 @@ def _write_scores(
     ours = {n for n in old if exported.is_ours(student, n, old[n])}
     wanted = {n: [manual[n]] for n in ours if manual[n] is not None}
     before = {n: [old[n]] for n in ours if old[n] is not None}
+    # Both the old scores of ours and the new ones are ours while the gradebook is told:
+    # after a kill in between, whichever stands there was not typed by a person.
     both = {n: before.get(n, []) + wanted.get(n, []) for n in before | wanted}
     exported.keep(student, both)
     for name, grade in grades.items():
@@ -163,6 +169,8 @@ def _with_metadata(lab: Lab, executed: dict) -> nbformat.NotebookNode:
         facts = cell.metadata.get("cnnlab")
         if facts:
             ours[facts["kind"], facts["name"]].append(cell)
+    # In order: a cell that was split in two gives nbgrader one of its kind, as an id
+    # that stands twice would be refused.
     notebook = nbformat.from_dict({**labs.student(lab), "cells": executed["cells"]})
     for cell in notebook.cells:
         facts = cell.metadata["cnnlab"]

@@ -95,6 +95,7 @@ def _template(name: str):
 
 
 def _csp_hash(script: str) -> str:
+    """By which the page's policy knows our own script, and lets no other run."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
@@ -121,6 +122,7 @@ def write_all(
     out = Path(out)
     results = decisions.drawn(results, out, lab)
     header, _ = read(out / "results.jsonl")
+    # A page is drawn again only where a decision has come since it was.
     for result in results:
         if (written or {}).get(result.path) != result:
             write_feedback(with_notebook(result, out), lab, out)
@@ -157,7 +159,7 @@ def histogram(results: list[Result], lab: Lab) -> list[int]:
     for result in results:
         part = share(result, lab)
         if part is not None:
-            bins[min(9, int(10 * part + 1e-9))] += 1
+            bins[min(9, int(10 * part + 1e-9))] += 1  # 0.7 may come as 0.69999
     return bins
 
 
@@ -220,5 +222,6 @@ def to_decide(results: list[Result]) -> list[tuple[Result, str]]:
 
 
 def _to_mark(results: list[Result], lab: Lab) -> dict[str, int]:
+    """How many answers to each written question wait for a mark; done ones left out."""
     waiting = Counter(w.name for r in results for w in r.written if w.points is None)
     return {name: waiting[name] for name in lab.written_points if waiting[name]}
