@@ -159,8 +159,8 @@ def by_result(
 
 def fitting(stack: list[Decision], result: Result, item: str) -> list[Decision]:
     """Those with points, for the answer at hand: the last of them counts."""
-    # Of the whole file where no answer could be read when it was decided: the same work,
-    # though its answers may be known by now.
+    # Of the whole file where no answer could be read when it was decided: the work is
+    # the same, though its answers may be known by now.
     hashes = {i.answer_sha256 for i in result.items if i.name == item}
     hashes.add(result.sha256)
     return [d for d in stack if d.points is not None and d.answer_sha256 in hashes]
