@@ -31,7 +31,10 @@ class Page:
         return self._loop.run_until_complete(bounded())
 
     def close(self):
-        self._socket.close()
+        async def end():
+            self._socket.close()
+
+        self._run(end)
         self._loop.close()
 
     def send(self, method: str, **parameters) -> dict:

@@ -1,5 +1,6 @@
 """What there is to mark: labels, order, what was decided, and pages drawn after it."""
 
+import asyncio
 import json
 import stat
 from dataclasses import replace
@@ -10,6 +11,7 @@ from marking import marked_class, write_run
 
 from cnnlab.grading.marking import answers, server
 from cnnlab.grading.marking.answers import Marking, summary
+from cnnlab.grading.marking.handlers import Served
 from cnnlab.grading.marking.keeping import keep
 from cnnlab.grading.report import decisions
 
@@ -116,6 +118,26 @@ def test_the_next_server_is_found_by_a_page_that_is_open(tmp_path):
     assert new != secret
     for one in (other, again, fresh):
         one.close()
+
+
+def test_pages_are_drawn_while_nobody_looks(lab, big, monkeypatch):
+    monkeypatch.setattr(server, "_IDLE", 0.06)
+    served = Served(big, "a-secret", "jane")
+
+    async def look():
+        task = asyncio.create_task(server._draw_when_idle(served))
+        await asyncio.sleep(0.1)
+        assert not (big.folder / "report.html").exists()  # nothing was decided
+        said = {"label": next(iter(big.labels)), "item": "why", "action": "mark"}
+        await served.call(keep, big, said | {"points": 1}, "jane")
+        for _ in range(400):
+            await asyncio.sleep(0.02)
+            if (big.folder / "marks_template.csv").exists():
+                break
+        task.cancel()
+
+    asyncio.run(look())
+    assert (big.folder / "report.html").exists()
 
 
 def test_a_class_without_questions_can_be_decided_by_hand(lab, tmp_path):

@@ -61,14 +61,22 @@ def test_who_has_no_secret_or_another_address_sees_nothing(client, path, changes
 
 def test_the_token_of_the_address_becomes_a_cookie(client):
     no = {"Cookie": None}
-    assert client.ask("GET", "/?token=wrong", **no)[0] == 403
-    assert client.ask("GET", "/class?token=a-secret", **no)[0] == 403
-    status, headers, _ = client.ask("GET", "/?token=a-secret", **no)
-    assert (status, headers["Location"]) == (303, "/")
-    cookie = headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    for path in ("/?token=wrong", "/?token=", "/class?token=a-secret"):
+        assert client.ask("GET", path, **no)[0] == 403
+    for _ in range(2):
+        status, headers, page = client.ask("GET", "/?token=a-secret", **no)
+        assert status == 200 and "url=/" in page and "token" not in page
+        cookie = headers["Set-Cookie"]
+        assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     for host in ("localhost:9999", "127.0.0.1:1"):  # the other end of a tunnel
         assert client.ask("GET", "/", Host=host)[0] == 200
+
+
+def test_what_the_browser_is_started_with_opens_the_page_once(client):
+    path = f"/?token={client.served.once}"
+    assert client.ask("GET", path, Cookie=None)[0] == 200
+    assert client.ask("GET", path, Cookie=None)[0] == 403
+    assert client.ask("GET", "/?token=", Cookie=None)[0] == 403
 
 
 def test_no_page_of_the_network_is_loaded_or_may_be(client):

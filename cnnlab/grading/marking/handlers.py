@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -52,6 +53,7 @@ class Served:
 
     def __init__(self, marking: Marking, secret: str, by: str):
         self.marking, self.secret, self.by = marking, secret, by
+        self.once = secrets.token_urlsafe(32)  # opens the page once, and is then void
         self.cookie = f"cnnlab-{self._derived('cookie')[:8]}"  # ports share cookies
         self.token = self._derived("write")
         self._thread = ThreadPoolExecutor(1)  # one at a time, as the files want it
@@ -122,16 +124,23 @@ class _Page(_Handler):
         return super().may_enter() or self._has_token()
 
     def _has_token(self) -> bool:
-        return _same(self.get_query_argument("token", ""), self.served.secret)
+        token = self.get_query_argument("token", "")
+        once, served = self.served.once, self.served
+        if once and _same(token, once):  # others may read it: browsers are started so
+            served.once = ""
+            return True
+        return _same(token, served.secret)
 
     def get(self):
-        if self._has_token():  # and out of the address again
+        served = self.served
+        if self.get_query_argument("token", ""):  # and out of the address again
             options = {"httponly": True, "samesite": "Strict", "path": "/"}
-            self.set_cookie(self.served.cookie, self.served.secret, **options)
-            self.redirect("/", status=303)
+            self.set_cookie(served.cookie, served.secret, **options)
+            # no redirect: coming from elsewhere, it would not bring the cookie along
+            self.finish('<!doctype html><meta http-equiv="refresh" content="0; url=/">')
             return
         page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-        self.finish(page.replace("{{token}}", self.served.token))
+        self.finish(page.replace("{{token}}", served.token))
 
 
 class _File(_Handler):

@@ -46,10 +46,10 @@ async def _serve(marking, by, port, open_browser, tell) -> None:
     served = Served(marking, secret, by)
     server = HTTPServer(application(served), max_body_size=_BODY)
     server.add_socket(listener)
-    address = f"http://{ADDRESS}:{_port(listener)}/?token={secret}"
-    tell(address, _port(listener))
-    if open_browser:
-        await asyncio.to_thread(webbrowser.open, address)
+    address = f"http://{ADDRESS}:{_port(listener)}/?token="
+    tell(address + secret, _port(listener))
+    if open_browser:  # every user of the machine may see what it is started with
+        await asyncio.to_thread(webbrowser.open, address + served.once)
     await _draw_when_idle(served)
 
 
