@@ -300,14 +300,19 @@ def forward(x, W, b, phi):
 check.forward(forward)
 
 # %% probe="forward"
-rng, values = np.random.default_rng(seed), []
-for sizes, phi in (((4, 3), np.tanh), ((3, 5, 2), np.tanh), ((2, 4, 3, 5), np.cos)):
+rng = np.random.default_rng(seed)
+
+
+def values(phi, biases, *sizes):
     ks = range(1, len(sizes))
     W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
-    b = {k: rng.normal(size=sizes[k]) for k in ks}
+    b = {k: biases * rng.normal(size=sizes[k]) for k in ks}
     a, h = forward(rng.normal(size=(6, sizes[0])), W, b, phi)
-    values += [np.ravel(v) for k in ks for v in (a[k], h[k - 1])]
-np.concatenate(values)
+    return np.concatenate([np.ravel(v) for k in ks for v in (a[k], h[k - 1])])
+
+
+cases = [(np.tanh, 1, 3, 5, 2), (np.cos, 1, 2, 4, 3, 5), (np.cos, 0, 4, 3, 2)]
+[attempt(values, *case) for case in cases]
 
 # %% [markdown]
 # Two hidden neurons are enough for XOR, here set by hand: one answers 1 where
@@ -591,6 +596,14 @@ check.backward(backward)
 
 # %% probe="backward"
 rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
+
+
+def whole(gradients, layers, *given):
+    """Shapes and values of the gradients of all layers, and what was given."""
+    arrays = [gradients[k] for k in layers] + [*given]
+    return np.concatenate([part for x in arrays for part in (np.shape(x), np.ravel(x))])
+
+
 for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
     ks = range(1, len(sizes))
     W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
@@ -598,11 +611,10 @@ for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
     h = {k: rng.normal(size=(6, sizes[k])) for k in range(len(sizes))}
     delta = rng.normal(size=(6, sizes[-1]))
     dW, db, dx = backward(delta, W, a, h, np.cos)
-    parts["dW"] += [np.ravel(v) for v in (*W.values(), delta)]  # as they were
-    parts["dW"] += [np.shape(dW[k]) + tuple(np.ravel(dW[k])) for k in ks]
-    parts["db"] += [np.shape(db[k]) + tuple(np.ravel(db[k])) for k in ks]
-    parts["dx"] += [np.shape(dx) + tuple(np.ravel(dx))]
-{name: np.concatenate(values) for name, values in parts.items()}
+    parts["dW"].append(attempt(whole, dW, ks, *W.values(), delta))  # as they were
+    parts["db"].append(attempt(whole, db, ks))
+    parts["dx"].append(attempt(whole, [dx], [0]))
+parts
 
 # %% [markdown]
 # Now the proof, for whole networks. **Predict first.** One of the three activations has
@@ -730,11 +742,13 @@ check.sgd_epoch(sgd_epoch)
 # %% probe="sgd_epoch" weight=2
 from cnnlab.checks.lab02 import watch_epoch
 
-ways = []
-for m in (8, 3, 5):
+
+def way(watch_epoch, m):
     run = watch_epoch(sgd_epoch, examples=8, batch_size=m, seed=seed % 1000 + m)
-    ways += [*map(np.ravel, run.way.values()), *run.starts]
-np.concatenate(ways)
+    return np.concatenate([*map(np.ravel, run.way.values()), *run.starts])
+
+
+[attempt(way, watch_epoch, m) for m in (4, 3, 5)]
 
 # %% probe="sgd_epoch" compare="equal"
 from cnnlab.checks.lab02 import watch_epoch

@@ -326,19 +326,35 @@ shapes = [tuple(map(int, shape)) for shape in shapes]
 np.array([initial_std(s, name) for s in shapes for name in ("lecun", "glorot", "he")])
 
 
-# %% probe="initialisation" weight=1 rtol=0.04 atol=0.004
-def drawn(scheme, factor, *sizes):
-    pairs, again = (start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2))
-    kernels, biases = zip(*again, strict=True)
+# %% probe="initialisation" weight=1 essential=["spread"] rtol=0.04 atol=0.004
+nets = {"he": (2, 300, 200, 200, 150), "lecun": (1, 300, 200, 200, 150, 150)}
+drawn = {
+    scheme: [start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2)]
+    for scheme, (_, *sizes) in nets.items()
+}
+
+
+def of_both(fact):
+    """What is true of the kernels and biases of both networks."""
+    return [fact(scheme, *zip(*drawn[scheme][1], strict=True)) for scheme in nets]
+
+
+def spread(scheme, kernels, biases):
+    return np.array([k.std() * np.sqrt(len(k) / nets[scheme][0]) for k in kernels])
+
+
+def generator(scheme, kernels, biases):
     alike = np.allclose(kernels[1].ravel()[:99], kernels[2].ravel()[:99])
-    shapes = [*kernels[0].shape, *kernels[2].shape, *biases[1].shape, len(again)]
-    found = [k.std() * np.sqrt(len(k) / factor) for k in kernels]
-    found += [k.mean() for k in kernels] + [np.abs(v).max() for v in biases]
-    return [*found, np.array_equal(pairs[0][0], kernels[0]), alike, *shapes]
+    return np.array([np.array_equal(drawn[scheme][0][0][0], kernels[0]), alike])
 
 
-more = drawn("lecun", 1, 300, 200, 200, 150, 150)
-np.array([*drawn("he", 2, 300, 200, 200, 150), *more], float)
+{
+    "spread": attempt(of_both, spread),
+    "mean": attempt(of_both, lambda _, k, b: np.array([each.mean() for each in k])),
+    "biases": attempt(of_both, lambda _, k, b: np.array([np.abs(v).max() for v in b])),
+    "shapes": attempt(of_both, lambda _, k, b: [np.shape(v) for v in (*k, *b)]),
+    "drawn anew from rng": attempt(of_both, generator),
+}
 
 # %% probe="initialisation" weight=1
 rng = np.random.default_rng(seed)
@@ -451,18 +467,31 @@ class InverseDecay(keras.optimizers.schedules.LearningRateSchedule):
 check.schedule(InverseDecay)
 
 # %% probe="schedule"
-rng, rates = np.random.default_rng(seed), []
-for k in (1, 1, 3, 10, 50):
+rng = np.random.default_rng(seed)
+
+
+def rates(k):
     schedule, done = InverseDecay(float(rng.uniform(0.1, 2)), k), rng.integers(0, 99, 6)
-    for steps in (0, *done):
-        rates.append(float(schedule(keras.ops.convert_to_tensor(int(steps), "int32"))))
-dense = keras.layers.Dense(1, use_bias=False)
-model = keras.Sequential([keras.Input((1,)), dense])
-model.compile(keras.optimizers.SGD(InverseDecay(rates[0], 3)), loss=lambda y, p: p)
-before = float(dense.kernel[0, 0])
-for _ in range(3):  # steps in a graph, where the gradient is 1
-    model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
-np.array([*rates, before - float(dense.kernel[0, 0])])
+    steps = (keras.ops.convert_to_tensor(int(n), "int32") for n in (0, *done))
+    return np.array([float(schedule(step)) for step in steps])
+
+
+def trained(initial):
+    """How far three steps in a graph go, where the gradient is 1."""
+    dense = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), dense])
+    model.compile(keras.optimizers.SGD(InverseDecay(initial, 3)), loss=lambda y, p: p)
+    before = float(dense.kernel[0, 0])
+    for _ in range(3):
+        model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
+    return before - float(dense.kernel[0, 0])
+
+
+{
+    "k = 1": [attempt(rates, 1) for _ in range(2)],
+    "other k": [attempt(rates, k) for k in (3, 10, 50)],
+    "steps of a training": attempt(trained, float(rng.uniform(0.1, 2))),
+}
 
 # %% [markdown]
 # The smallest example: minimise $\theta^2 / 2$ from $\theta = 3$, when each gradient
@@ -696,21 +725,39 @@ def batch_norm_params(channels):
 # %% check="batch_norm"
 check.batch_norm(batch_norm, batch_norm_params)
 
-# %% probe="batch_norm" weight=4
+# %% probe="batch_norm" weight=5 essential=["y in training"]
 shapes = ((4, 3, 5, 6), (9, 7), (2, 6, 2, 3))
 draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
 maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
-cases = zip(maps, draws, (0.99, 0.8, 0.5), strict=True)
-found = [part for m, d, momentum in cases for part in batch_norm(m, *d, True, momentum)]
-np.concatenate([np.ravel(part) for part in (*found, *draws)])  # not in place
+cases = [*zip(maps, draws, (0.99, 0.8, 0.5), strict=True)]
 
-# %% probe="batch_norm" weight=4
+
+def part(which, x, draw, momentum):
+    return batch_norm(x, *draw, True, momentum)[which]
+
+
+{
+    "y in training": [attempt(part, 0, *case) for case in cases],
+    "moving mean": [attempt(part, 1, *case) for case in cases] + draws,  # as they were
+    "moving variance": [attempt(part, 2, *case) for case in cases],
+}
+
+# %% probe="batch_norm" weight=3 essential=["y in inference"]
 shapes = ((1, 3, 5, 6), (9, 7))
 draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
 maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
-cases = zip(maps, draws, (0.001, 0.1), strict=True)
-found = [part for m, d, e in cases for part in batch_norm(m, *d, False, epsilon=e)]
-np.concatenate([np.ravel(part) for part in found])
+cases = [*zip(maps, draws, (0.001, 0.1), strict=True)]
+
+
+def inferred(which, x, draw, epsilon):
+    return batch_norm(x, *draw, False, epsilon=epsilon)[which]
+
+
+{
+    "y in inference": [attempt(inferred, 0, *case) for case in cases],
+    "moving mean, kept": [attempt(inferred, 1, *case) for case in cases],
+    "moving variance, kept": [attempt(inferred, 2, *case) for case in cases],
+}
 
 # %% probe="batch_norm" weight=1 compare="equal"
 channels = np.random.default_rng(seed).integers(1, 600, 9)
@@ -796,13 +843,13 @@ outputs = respond(model, x.astype("float32"), seed)
 sizes = [int(np.prod(w.shape)) for w in model.weights if "seed" not in w.path]
 np.concatenate([np.ravel(outputs), sorted(sizes)])
 
-# %% probe="network" weight=2 rtol=0.15
+# %% probe="network" weight=3 rtol=0.15
 from cnnlab.teaching.probes import noise
 
 image = np.random.default_rng(seed).normal(size=(1, 196)).astype("float32")
 np.array([noise(regularised(rate=p), image, seed).mean() for p in (0.15, 0.4)])
 
-# %% probe="network" weight=2 rtol=5e-5
+# %% probe="network" weight=3 rtol=5e-5
 from cnnlab.teaching.probes import fixed_weights
 
 models = [regularised(l2=factor) for factor in (0.003, 0.05)]
@@ -811,7 +858,7 @@ for model in models:
     fixed_weights(model, seed)
 np.array([float(sum(model.losses)) for model in models])
 
-# %% probe="network" weight=2 rtol=0.05
+# %% probe="network" weight=1 rtol=0.05
 model = regularised()
 model(np.zeros((1, 196), "float32"))
 begin = {tuple(w.shape): keras.ops.convert_to_numpy(w) for w in model.weights}

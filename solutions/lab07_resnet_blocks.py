@@ -143,7 +143,7 @@ def plain_block(x, filters, strides=1, batch_norm=True):
 check.plain_block(plain_block)
 
 # %% probe="plain_block"
-from cnnlab.teaching.blocks import block_behaviour
+from cnnlab.teaching.blocks import behaviours
 
 rng = np.random.default_rng(seed)
 a, b, c = (int(n) for n in rng.permutation([3, 4, 5]))
@@ -153,11 +153,12 @@ def two_plain(x, filters, strides):
     return plain_block(plain_block(x, filters), filters, strides)
 
 
-[
-    block_behaviour(plain_block, (8, 6, a), b, 2, seed),
-    block_behaviour(partial(plain_block, batch_norm=False), (8, 6, a), c, 1, seed),
-    block_behaviour(two_plain, (8, 6, a), a, 1, seed),
-]
+behaviours(
+    (plain_block, (8, 6, a), b, 2),
+    (partial(plain_block, batch_norm=False), (8, 6, a), c, 1),
+    (two_plain, (8, 6, a), a, 1),
+    seed=seed,
+)
 
 # %% [markdown]
 # ## 3. Two shortcuts
@@ -277,7 +278,7 @@ def residual_block(x, filters, strides=1, shortcut=shortcut_a, batch_norm=True):
 check.residual_block(residual_block)
 
 # %% probe="residual_block"
-from cnnlab.teaching.blocks import block_behaviour
+from cnnlab.teaching.blocks import behaviours
 
 rng = np.random.default_rng(seed)
 a, b, c = (int(n) for n in rng.permutation([3, 4, 5]))
@@ -294,12 +295,13 @@ def two_blocks(x, filters, strides):
     return block(block(x, filters), filters, strides)
 
 
-[
-    block_behaviour(block, (8, 6, a), b, 2, seed),
-    block_behaviour(partial(block, batch_norm=False), (8, 6, a), c, 1, seed),
-    block_behaviour(partial(block, batch_norm=False), (8, 6, a), a, 1, seed),
-    block_behaviour(two_blocks, (8, 6, a), a, 1, seed),
-]
+behaviours(
+    (block, (8, 6, a), b, 2),
+    (partial(block, batch_norm=False), (8, 6, a), c, 1),
+    (partial(block, batch_norm=False), (8, 6, a), a, 1),
+    (two_blocks, (8, 6, a), a, 1),
+    seed=seed,
+)
 
 # %% [markdown]
 # **Predict first.** Let all kernels be ones, no normalisation, one channel, and all
@@ -436,7 +438,7 @@ from cnnlab.teaching.blocks import blocks_asked
 
 rng = np.random.default_rng(seed)
 [
-    np.array(blocks_asked(network, 6 * int(n) + 2, int(filters)))
+    attempt(lambda *net: np.array(blocks_asked(network, *net)), 6 * int(n) + 2, filters)
     for n, filters in zip(rng.permutation([1, 2, 4]), (3, 4, 5), strict=True)
 ]
 
@@ -448,7 +450,9 @@ x = np.random.default_rng(seed).standard_normal((4, 8, 12, 2)).astype("float32")
 small_one = {"filters": 4, "input_shape": (8, 12, 2), "num_classes": 6}
 plain = partial(blocks.basic, shortcut=None)
 [
-    behaviour(network(plain, 8, batch_norm=bn, **small_one), x, seed)
+    attempt(
+        lambda bn: behaviour(network(plain, 8, batch_norm=bn, **small_one), x, seed), bn
+    )
     for bn in (True, False)
 ]
 

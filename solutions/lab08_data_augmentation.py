@@ -239,7 +239,7 @@ def enlarge(x, y, validation, copies, augment_layer, seed=0):
 # %% check="enlarge"
 check.enlarge(enlarge)
 
-# %% probe="enlarge" compare="equal"
+# %% probe="enlarge" essential=["in training, set aside, in both"] compare="equal"
 from cnnlab.teaching.augmentation import copies_of
 
 copies_of(enlarge, seed)
@@ -328,7 +328,7 @@ def batches(x, y, load, augment_layer, batch_size) -> tf.data.Dataset:
 # %% check="batches"
 check.batches(batches)
 
-# %% probe="batches" compare="equal"
+# %% probe="batches" essential=["every image once, with its label"] compare="equal"
 from cnnlab.teaching.augmentation import epochs_of
 
 epochs_of(batches, seed)
@@ -597,11 +597,11 @@ def mixup(x, y, alpha, rng):
 # %% check="mixup"
 check.mixup(mixup)
 
-# %% probe="mixup" rtol=0.2 atol=0.002
-from cnnlab.teaching.augmentation import blending
+# %% probe="mixup" essential=["labels go with the images", "most are mixed"] rtol=0.2 atol=0.002
+from cnnlab.teaching.augmentation import blending, of_each
 
 alphas = np.random.default_rng(seed).uniform([0.3, 1.5], [0.6, 3])
-[blending(mixup, alpha, seed) for alpha in alphas]
+of_each([blending(mixup, alpha, seed) for alpha in alphas])
 
 # %% [markdown]
 # **CutMix** ([Yun et al. 2019](https://arxiv.org/abs/1905.04899)) pastes a box of the
@@ -641,11 +641,11 @@ def cutmix(x, y, alpha, rng):
 # %% check="cutmix"
 check.cutmix(cutmix)
 
-# %% probe="cutmix" rtol=0.15 atol=0.002
-from cnnlab.teaching.augmentation import pasting
+# %% probe="cutmix" essential=["labels go with the images", "most are mixed", "one box each"] rtol=0.15 atol=0.002
+from cnnlab.teaching.augmentation import of_each, pasting
 
 alphas = np.random.default_rng(seed).uniform([0.5, 1.5], [1, 3])
-[pasting(cutmix, alpha, seed) for alpha in alphas]
+of_each([pasting(cutmix, alpha, seed) for alpha in alphas])
 
 # %% folded="Mixup and cutmix, with the new labels" tags=["not-graded"]
 pictures, captions = [], []

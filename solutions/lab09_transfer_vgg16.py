@@ -513,7 +513,7 @@ def assemble(base, head):
 # %% check="assemble"
 check.assemble(assemble)
 
-# %% probe="assemble" weight=2
+# %% probe="assemble" weight=2 essential=["outputs", "what a step trains"]
 from cnnlab.teaching import finetuning
 
 finetuning.what_a_step_trains(assemble, seed)
@@ -678,7 +678,7 @@ def transfer(model, base, training, validation, epochs, rates):
 # %% check="transfer"
 check.transfer(transfer)
 
-# %% probe="transfer"
+# %% probe="transfer" essential=["first phase trains", "second phase trains", "learning rates"]
 from cnnlab.teaching import finetuning
 
 finetuning.what_phases_train(transfer, seed)

@@ -49,13 +49,15 @@ class _Here:
         return self._ask(limit, worker.evaluate, source, names)
 
     def _ask(self, limit: float, function, *arguments) -> replies.Reply:
-        start, late = time.monotonic(), False
+        start, late = time.process_time(), ""
         try:
             with _alarm(limit):
                 answer = function(self._shell, *arguments)
         except KeyboardInterrupt:
-            answer, late = {"status": replies.ERROR}, True
-        return replies.read_reply(answer, late, time.monotonic() - start)
+            said = {"output_type": "error", "ename": "KeyboardInterrupt"}
+            answer = {"status": replies.ERROR, "outputs": [said]}
+            late = "stopped; is there a loop that never ends?"
+        return replies.read_reply(answer, time.process_time() - start, late)
 
     def close(self) -> None:
         """The shell is emptied when the next one starts."""
@@ -69,11 +71,11 @@ class _Here:
 
 @contextmanager
 def _alarm(seconds: float):
-    """KeyboardInterrupt, as from a keyboard, when the time is over."""
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    """KeyboardInterrupt, as from a keyboard, when so much of a processor is used."""
+    old = signal.signal(signal.SIGPROF, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.01))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)

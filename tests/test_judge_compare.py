@@ -86,6 +86,8 @@ WRONG = [
     ("close", ["1", "2", "3"], F32, "not an array of numbers"),
     ("close", object(), F32, "the result is a object, not numbers"),
     ("close", len, "text", "the result is a builtin_function_or_method"),
+    ("close", KeyError("db"), F32, "your code raised KeyError: 'db'"),
+    ("equal", [1, ValueError("a\nb")], [1, 2], "raised ValueError: a b"),
     ("close", {"a": 1}, 1, "not an array of numbers"),
     ("close", np.nan, 3, "a wrong value, not finite"),
     ("close", np.inf, 3, "a wrong value, not finite"),

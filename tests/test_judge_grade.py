@@ -46,6 +46,7 @@ def results(tmp_path_factory, processes):
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
         patch.setattr("cnnlab.grading.judge.schedule.CELL_SECONDS", SECONDS)
         patch.setattr("cnnlab.grading.judge.schedule.CHECK_SECONDS", SECONDS)
+        patch.setattr("cnnlab.grading.sandbox.process.PATIENCE", 1.5)  # some sleep
         reference = make_reference(rows.TINY, processes, seed=1)
         arguments = repeat(rows.TINY), repeat(reference), collect(root)
         graded = list(pool.map(grading.grade, *arguments, repeat(processes)))
@@ -226,6 +227,7 @@ def found(n):
 @pytest.mark.parametrize(
     "old, new, words",
     [
+        ("margin=0.05 h", 'margin=0.05 essential=["a"] h', "has no part 'a', which is"),
         ("+ rng.normal", "+ 99 * rng.normal", "for every image would pass. Make the"),
         ("margin=0.05", "margin=0.9", "for every image would pass"),
         ("classify(x_secret)\n", "print\n", ":24: probe 'classify' fails the solu"),
@@ -243,6 +245,68 @@ def test_a_lab_that_cannot_grade_fairly_is_not_used(
     with pytest.raises(SolutionError, match=r"lab97_broken\.py:\d+: ") as error:
         make_reference(labs.read(source), processes, seed=3)
     assert words in str(error.value)
+
+
+# --- what an exercise is about -----------------------------------------------
+
+PARTS = """\
+# %% exercise="sums" points=4
+def sums(x):
+    \"\"\"Sum, size and largest of some numbers, in a dict.\"\"\"
+    ### BEGIN SOLUTION
+    return {"sum": sum(x), "size": len(x), "most": max(x), "least": min(x)}
+    ### END SOLUTION
+
+# %% check="sums"
+assert sums([1])
+
+# %% probe="sums" weight=3 essential=["sum"] compare="equal"
+x = np.random.default_rng(seed).integers(1, 99, 9).tolist()
+{name: attempt(lambda: sums(x)[name]) for name in ("sum", "size", "most", "least")}
+
+# %% probe="sums" essential="the largest of any" compare="equal"
+[attempt(lambda: sums(x)["most"]) for x in ([seed, 1], [-3, -4], [0], [2, seed + 3])]
+"""
+
+
+@pytest.fixture(scope="module")
+def summed(tmp_path_factory, processes):
+    """Grades an answer that returns this; its one ExerciseResult."""
+    folder = tmp_path_factory.mktemp("sums")
+    (folder / "lab96_sums.py").write_text(PARTS)
+    source = labs.read(folder / "lab96_sums.py")
+    reference = make_reference(source, processes, seed=3)
+
+    def grade(answer):
+        notebook = labs.student(source)
+        notebook.cells[0].source = f"def sums(x):\n    return {answer}"
+        (folder / "ann.ipynb").write_text(nbformat.writes(notebook))
+        (submission,) = collect(folder / "ann.ipynb")
+        return grading.grade(source, reference, submission, processes).exercises[0]
+
+    return grade
+
+
+RIGHT = '{"sum": sum(x), "size": len(x), "most": max(x), "least": min(x)}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "points", "said"),
+    [
+        ("min(x)", "max(x)", 3.25, ""),  # a slip costs its share
+        (', "least": min(x)', "", 3.25, "least: your code raised KeyError: 'least'"),
+        ("sum(x)", "0", 2, "this exercise is about sum: at most 50% of it"),
+        ('"sum": sum(x), ', "", 2, "sum: your code raised KeyError: 'sum'"),
+        ("max(x)", "max(x) if x[0] else 1 / 0", 3.33, "raised ZeroDivisionError"),
+        ("max(x)", "max(*x, 0)", 3.33, "about the largest of any: at most 83% of it"),
+        ("max(x)", "None", 2, "about the largest of any: at most 50% of it"),
+        ("max(x)", "1 / 0", 0, "raised ZeroDivisionError"),
+    ],
+)
+def test_what_an_exercise_is_about_costs_half_of_it(summed, old, new, points, said):
+    graded = summed(RIGHT.replace(old, new))
+    assert graded.points == points, graded.messages
+    assert said in "\n".join(graded.messages)
 
 
 # --- our own failures ---------------------------------------------------------

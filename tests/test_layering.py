@@ -28,6 +28,7 @@ MAY_IMPORT = {  # room -> the rooms it may import from, beside itself
     + ["grading.choices"],
     "grading.regrade": ["grading.class_run", JUDGE, REPORT, "teaching"],
     "grading.marking": [JUDGE, REPORT, "teaching"],
+    "grading.rehearsal": [HANDIN, SANDBOX, JUDGE, "teaching"],
     "grading.jupyter": [SANDBOX],
     REPORT: [JUDGE, "teaching"],
     JUDGE: [HANDIN, SANDBOX, "teaching"],

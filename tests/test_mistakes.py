@@ -4,74 +4,56 @@ The first mistake and the first variant of an exercise go through the whole grad
 warm processes, two at a time; all others through the same grading in one process for
 each lab (`in_process`), a worker of pytest's. Each runs only with the cells that its
 exercise needs, the first ones also with those of every exercise that uses its answer.
-A variant must also pass the visible checks of its exercise.
+Points are lost exactly where a visible check refuses the answer: that holds for mutants
+of the solution too, which nobody has looked at. And a right answer stops no given cell.
 """
 
-import importlib.util
+import contextlib
 import os
 import sys
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import nbformat
+import keras
 import pytest
 from in_process import InProcess
-from parts import dependents, part
+from matplotlib.backend_bases import FigureCanvasBase
+from mutants import DISAGREED, mutants
 
-from cnnlab.grading.handin import rebuild
-from cnnlab.grading.handin.files import File
-from cnnlab.grading.handin.submissions import Submission
-from cnnlab.grading.judge.grade import grade
+from cnnlab.grading import rehearsal
 from cnnlab.grading.judge.reference import make_reference
 from cnnlab.grading.sandbox.pool import open_processes
+from cnnlab.grading.sandbox.replies import OK
 from cnnlab.teaching import source as labs
+from cnnlab.teaching.mistakes import Case, patched, read_cases
 
 HERE = Path(__file__).parent
 SOLUTIONS = HERE.parent / "solutions"
+MUTANTS = 2  # of each exercise
 TABLES = sorted((HERE / "mistakes").glob("lab*.py"))
-
-
-@dataclass(frozen=True)
-class Case:
-    """A patch of a lab's answers, and what the page must say; nothing of a variant."""
-
-    lab: str
-    exercise: str
-    old: str | dict | None
-    new: str | None
-    wide: bool
-    words: str = ""
-
-
-def _table(path: Path):
-    spec = importlib.util.spec_from_file_location(f"mistakes_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _cases():
     """All patches, those that go through the whole grader marked with its group."""
     for path in TABLES:
-        table = _table(path)
-        for kind in ("MISTAKES", "VARIANTS"):
-            seen = set()
-            for name, exercise, old, new, *words in getattr(table, kind):
-                case = Case(path.stem, exercise, old, new, exercise not in seen, *words)
-                seen.add(exercise)
-                group = "mistakes" if case.wide else f"mistakes-{path.stem}"
-                yield pytest.param(
-                    case,
-                    id=f"{path.stem[:5]}-{exercise}-{name}",
-                    marks=pytest.mark.xdist_group(group),  # one reference each
-                )
+        seen = set()
+        for case in read_cases(path):
+            key = case.exercise, case.is_mistake
+            group = f"mistakes-{path.stem}" if key in seen else "mistakes"
+            seen.add(key)
+            yield pytest.param(
+                path.stem,
+                case,
+                id=f"{path.stem[:5]}-{case.exercise}-{case.name}",
+                marks=pytest.mark.xdist_group(group),  # one reference each
+            )
 
 
 CASES = list(_cases())
-BOXED = [param for param in CASES if param.values[0].wide]
-OTHERS = [param for param in CASES if not param.values[0].wide]
+BOXED = [p for p in CASES if p.marks[0].args == ("mistakes",)]
+OTHERS = [p for p in CASES if p not in BOXED]
 
 
 @cache
@@ -79,47 +61,12 @@ def _solved(name: str) -> labs.Lab:
     return labs.read(SOLUTIONS / f"{name}.py")
 
 
-def _patched(case: Case) -> labs.Lab:
-    """The lab with another answer; every old text stands in its answers once."""
-    solved = _solved(case.lab)
-    cells = {cell.id: cell for cell in solved.cells}
-    patches = case.old if isinstance(case.old, dict) else {case.old: case.new}
-    for old, new in patches.items():
-        answers = [c for c in cells.values() if c.kind == "exercise"]
-        if old is None:
-            (answer,) = (c for c in answers if c.name == case.exercise)
-            cells[answer.id] = replace(answer, source=new)
-            continue
-        times = sum(c.source.count(old) for c in answers)
-        assert times == 1, f"{times} times in the answers of {case.lab}: {old!r}"
-        (answer,) = (c for c in answers if old in c.source)
-        cells[answer.id] = replace(answer, source=answer.source.replace(old, new))
-    return replace(solved, cells=tuple(cells.values()))
-
-
-def _concerned(case: Case, patched: labs.Lab) -> set[str]:
-    """What to grade: the exercise named, those edited; in a wide case their users."""
-    original = {cell.id: cell for cell in _solved(case.lab).cells}
-    edited = {c.name for c in patched.cells if c != original[c.id]}
-    users = {name for e in edited for name in dependents(patched, e)}
-    return {case.exercise} | edited | (users if case.wide else set())
-
-
-def _handed_in(patched: labs.Lab, folder: Path) -> Submission:
-    notebook = labs.solved(patched)
-    hidden = ("probe", "holdout")
-    notebook.cells = [c for c in notebook.cells if c.metadata.cnnlab.kind not in hidden]
-    path = folder / f"{patched.name}.ipynb"
-    nbformat.write(notebook, path)
-    return Submission("student", path.name, (File(path),))
-
-
-def _graded(case: Case, reference, processes, folder: Path):
-    patched = _patched(case)
-    exercises = _concerned(case, patched)
-    folder.mkdir()
-    handed_in = _handed_in(part(patched, exercises), folder)
-    return grade(part(_solved(case.lab), exercises), reference, handed_in, processes)
+def _graded(lab: labs.Lab, case: Case, reference, processes, folder: Path, wide=False):
+    """The result of a case; in a wide one also of what uses the answer."""
+    answered = patched(lab, case)
+    exercises = {case.exercise} | (edited := rehearsal.edited(lab, answered))
+    exercises |= rehearsal.users(answered, edited) if wide else set()
+    return rehearsal.grade_part(lab, answered, exercises, reference, processes, folder)
 
 
 class _Grader:
@@ -130,16 +77,18 @@ class _Grader:
         self._pool = ThreadPoolExecutor(2)
         self._references, self._results = {}, {}
 
-    def submit(self, key: str, case: Case) -> None:
-        if case.lab not in self._references:
-            self._references[case.lab] = self._pool.submit(
-                make_reference, _solved(case.lab), self._processes, seed=1
+    def submit(self, key: str, lab: str, case: Case) -> None:
+        if lab not in self._references:
+            self._references[lab] = self._pool.submit(
+                make_reference, _solved(lab), self._processes, seed=1
             )
-        self._results[key] = self._pool.submit(self._grade, key, case)
+        self._results[key] = self._pool.submit(self._grade, key, lab, case)
 
-    def _grade(self, key: str, case: Case):
-        reference = self._references[case.lab].result()
-        return _graded(case, reference, self._processes, self._folder / key)
+    def _grade(self, key: str, lab: str, case: Case):
+        folder = self._folder / key
+        folder.mkdir()
+        whole = _solved(lab), case, self._references[lab].result()
+        return _graded(*whole, self._processes, folder, wide=True)
 
     def result(self, key: str):
         return self._results.pop(key).result()
@@ -153,10 +102,8 @@ def grader(request, tmp_path_factory):
     with open_processes(sandbox=False) as processes:
         grader = _Grader(processes, tmp_path_factory.mktemp("mistakes"))
         for item in request.session.items:
-            if item.path == Path(__file__) and "case" in getattr(
-                item, "fixturenames", ()
-            ):
-                grader.submit(item.callspec.id, item.callspec.params["case"])
+            if "grader" in getattr(item, "fixturenames", ()):
+                grader.submit(item.callspec.id, **item.callspec.params)
         yield grader
         grader.close()
 
@@ -185,45 +132,87 @@ def test_one_worker_grades_a_group(request, group):
     assert any(nodeid.endswith(f"@{group}") for nodeid in ids)
 
 
-@pytest.mark.parametrize("case", BOXED)
-def test_answer(request, grader, case):
-    _check_result(case, grader.result(request.node.callspec.id))
+@pytest.mark.parametrize(("lab", "case"), BOXED)
+def test_answer(request, grader, lab, case):
+    result = grader.result(request.node.callspec.id)
+    assert not rehearsal.contradictions(case, result)
 
 
-@pytest.mark.parametrize("case", OTHERS)
-def test_answer_in_this_process(here, case, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("lab", "case"), OTHERS)
+def test_answer_in_this_process(here, lab, case, tmp_path):
     processes, reference_of = here
-    reference = reference_of(case.lab)
-    monkeypatch.setattr(rebuild, "graft", _with_every_check)
-    result = _graded(case, reference, processes, tmp_path / "handed_in")
-    _check_result(case, result)
-    if not case.words:
-        _check_visible(result)
+    result = _graded(_solved(lab), case, reference_of(lab), processes, tmp_path)
+    assert not rehearsal.contradictions(case, result)
 
 
-def _with_every_check(lab, notebook, graft=rebuild.graft) -> list:
-    """The steps of a submission; its checks are run though no points are lost."""
-    steps = graft(lab, notebook)
-    return [replace(step, is_needed=step.kind == "check") for step in steps]
+EXERCISES = [
+    pytest.param(
+        path.stem,
+        cell.name,
+        id=f"{path.stem[:5]}-{cell.name}",
+        marks=pytest.mark.xdist_group(f"mistakes-{path.stem}"),
+    )
+    for path in TABLES
+    for cell in _solved(path.stem).of_kind("exercise")
+]
 
 
-def _check_result(case: Case, result) -> None:
-    assert result.status == "graded", result.reason
-    exercises = {e.name: e for e in result.exercises}
-    named = exercises.pop(case.exercise)
-    said = "\n".join((named.check_message, *named.messages, *named.hints))
-    if case.words:
-        assert named.points < named.max_points
-        assert case.words in said
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
+def test_check_and_grade_agree_about_mutants(
+    here, lab, exercise, tmp_path, monkeypatch
+):
+    for limit in ("CELL_SECONDS", "CHECK_SECONDS"):
+        monkeypatch.setattr(f"cnnlab.grading.judge.schedule.{limit}", 6)
+    processes, reference_of = here
+    (cell,) = (c for c in _solved(lab).of_kind("exercise") if c.name == exercise)
+    for changed, answer in mutants(cell, MUTANTS, seed=0):
+        case = Case(changed, lab, exercise, True, {None: answer})
+        result = _graded(_solved(lab), case, reference_of(lab), processes, tmp_path)
+        (graded,) = result.exercises
+        lost, refused = graded.points < graded.max_points, rehearsal.refused(result)
+        known = (exercise, changed.partition(": ")[2]) in DISAGREED
+        assert known or bool(refused) == lost, (changed, refused, graded.messages)
+
+
+def _rounds():
+    """The first variants of all exercises of a lab, then the second ones, ..."""
+    for path in TABLES:
+        of_exercise, rounds = Counter(), defaultdict(list)
+        for case in read_cases(path):
+            if not case.is_mistake:
+                rounds[of_exercise[case.exercise]].append(case)
+                of_exercise[case.exercise] += 1
+        for number, cases in rounds.items():
+            group = pytest.mark.xdist_group(f"mistakes-{path.stem}")
+            yield pytest.param(
+                path.stem, cases, id=f"{path.stem[:5]}-{number}", marks=group
+            )
+
+
+@pytest.mark.parametrize(("lab", "cases"), _rounds())
+def test_right_answers_stop_no_given_cell(here, lab, cases, monkeypatch):
+    monkeypatch.setattr(keras.Model, "fit", _one_batch)
+    monkeypatch.setattr(FigureCanvasBase, "print_figure", lambda *_, **__: None)
+    answered, used = _solved(lab), []
+    for case in cases:
+        with contextlib.suppress(ValueError):  # two that replace the same text
+            answered = patched(answered, case)
+            used.append(case.name)
+    with here[0].start() as process:
+        for cell in answered.of_kind("code", "exercise", "prediction"):
+            reply = process.execute(cell.source, 60)
+            assert reply.status == OK, (cell.line, reply.trouble, used)
+
+
+def _one_batch(model, x=None, y=None, *, fit=keras.Model.fit, **options):
+    """`fit` of one batch in each epoch, without a graph."""
+    size = options.get("batch_size") or 32
+    if y is None:
+        x = x.take(1)
     else:
-        assert named.points == named.max_points, said
-    others = {e.name: e.messages for e in exercises.values() if e.points < e.max_points}
-    assert not others
-
-
-def _check_visible(result) -> None:
-    """A right answer passes the visible checks too."""
-    checks = [c for c in result.notebook.cells if c.metadata.cnnlab.kind == "check"]
-    assert checks
-    for cell in checks:  # what it prints goes to pytest; an error, or that it was
-        assert not cell.outputs, (cell.source, cell.outputs)  # not run, is kept
+        x, y = x[:size], y[:size]
+    held_out = options.get("validation_data")
+    if isinstance(held_out, tuple):
+        options["validation_data"] = tuple(part[:size] for part in held_out)
+    model.run_eagerly = True
+    return fit(model, x, y, **options)

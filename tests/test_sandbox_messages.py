@@ -311,3 +311,25 @@ def test_a_message_of_very_many_parts_is_not_parsed():
         with pytest.raises(messages.ProtocolError, match="parts"):
             messages.Channel(ours).receive()
         sender.join()
+
+
+def test_an_exception_is_told_in_one_bounded_line():
+    sent = messages.encode([1, KeyError("db"), ValueError("a\nb" + 999 * "c")])
+    one, key, long = messages.decode(json.loads(json.dumps(sent)))
+    assert (one, key) == (1, "KeyError: 'db'")
+    assert isinstance(key, messages.Raised) and len(long) <= 300
+    assert long.startswith("ValueError: a b")
+    assert messages.decode({"raised": "\x1b[31m"}) == "[31m"
+
+
+def test_a_message_that_is_late_is_not_torn(pair):
+    channel, stream = pair
+    whole = json.dumps({"a": 1}).encode()
+    frame = struct.pack(">I", len(whole)) + whole
+    for part in (frame[:3], frame[3:9], frame[9:] + frame[:2]):
+        with pytest.raises(TimeoutError):
+            channel.receive(time.monotonic() + 0.01)
+        stream.sendall(part)
+    assert channel.receive(time.monotonic() + 1) == {"a": 1}
+    stream.sendall(frame[2:])
+    assert channel.receive(time.monotonic() + 1) == {"a": 1}

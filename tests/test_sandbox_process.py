@@ -1,13 +1,18 @@
 """What a student's process says is taken as data, bounded, and never believed."""
 
+import os
+import signal
 import socket
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from cnnlab.grading.sandbox import messages
+from cnnlab.grading.sandbox import process as module
 from cnnlab.grading.sandbox.process import ProcessesDied, StudentProcess
-from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, Explanation
+from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Explanation
 
 
 class Running:
@@ -23,6 +28,9 @@ class Running:
 
     def why(self):
         return ""
+
+    def cpu_seconds(self):
+        return None
 
 
 @pytest.fixture
@@ -161,6 +169,103 @@ def test_a_silent_process_is_interrupted_then_killed(said, monkeypatch):
     reply = process.execute("while True: pass", 0.05)
     assert reply.status == DEAD
     assert (process._running.signals, process._running.ended) == (1, 1)
+
+
+class Time:
+    """Seconds that pass, and what a process uses of them."""
+
+    passed = used = 0.0
+
+    def monotonic(self):
+        return self.passed
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Time()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_a_limit_counts_what_is_used(clock):
+    used = module.Used(lambda: clock.used)
+    clock.passed, clock.used = 50, 6
+    assert (used.seconds(), used.left(10)) == (6, 4)
+    clock.used = 10.5
+    assert used.left(10) == 0
+    assert used.told(10) == "stopped after 10 s; is there a loop that never ends?"
+
+
+def test_a_limit_counts_all_that_passes_in_part(clock):
+    used = module.Used(lambda: clock.used)
+    clock.passed = 10 * module.PATIENCE - 1
+    assert used.left(10) == 1
+    clock.passed += 2
+    assert used.left(10) == 0
+    assert used.told(10) == "stopped after 81 s; does it sleep, or wait?"
+
+
+def test_where_nobody_can_tell_what_passes_counts(clock):
+    used = module.Used(lambda: None)
+    clock.passed = 9
+    assert (used.seconds(), used.left(10)) == (9, 1)
+    clock.passed = 10
+    assert used.left(10) == 0 and "never ends" in used.told(10)
+
+
+def test_what_an_ended_process_had_used_is_remembered(clock):
+    told = iter([2.0, 5.0, None])
+    used = module.Used(lambda: next(told))
+    assert (used.seconds(), used.seconds()) == (3, 3)
+
+
+@pytest.fixture(scope="module")
+def real():
+    with module.PlainProcesses().start() as process:
+        yield process
+
+
+WORK = (
+    "import time\nend = 0.3 + time.process_time()\nwhile time.process_time() < end: 1"
+)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux tells")
+def test_a_busy_machine_stops_no_right_answer(real, monkeypatch):
+    """A tenth of a processor is what ten neighbours leave: it is stopped in between."""
+    monkeypatch.setattr(module, "PATIENCE", 60)
+    done, pid = threading.Event(), real._running._process.pid
+
+    def neighbour():
+        while not done.wait(0.01):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.09)
+            os.kill(pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=neighbour)
+    thread.start()
+    start = time.monotonic()
+    reply = real.execute(WORK, 0.5)
+    done.set()
+    thread.join()
+    assert (reply.status, reply.error) == (OK, "")
+    assert time.monotonic() - start > 1 and 0.2 < reply.seconds < 0.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux tells")
+@pytest.mark.parametrize(
+    ("cell", "patience", "said"),
+    [
+        ("while True: pass", 99, "is there a loop that never ends?"),
+        ("!while true; do true; done", 99, "is there a loop that never ends?"),
+        ("import time; time.sleep(1e6)", 3, "does it sleep, or wait?"),
+    ],
+)
+def test_what_never_ends_is_stopped_and_told(real, monkeypatch, cell, patience, said):
+    monkeypatch.setattr(module, "PATIENCE", patience)
+    reply = real.execute(cell, 0.4)
+    assert reply.status == TIMEOUT and said in reply.trouble
+    assert real.execute("1 + 1", 5).status == OK
 
 
 @pytest.mark.parametrize("hello", [{"status": "no", "error": "no memory"}, {}])

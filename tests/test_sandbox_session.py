@@ -19,8 +19,11 @@ class Process:
             self.closed = True
             return Reply(DEAD, error="the process ended")
         self.ran.append(source)
-        self.clock.now += 1
-        return Reply({"hang": TIMEOUT, "fail": ERROR}.get(source, OK))
+        if source == "sleep":
+            self.clock.now += 80
+            return Reply(TIMEOUT)
+        self.clock.now += 3  # on a busy machine
+        return Reply({"hang": TIMEOUT, "fail": ERROR}.get(source, OK), seconds=1)
 
     def evaluate(self, source, limit, **names):
         return self.execute(f"{source} with {names}", limit)
@@ -99,16 +102,20 @@ def test_a_cell_that_kills_while_run_again_is_left_out(session, processes):
     assert [k.ran for k in processes[1:]] == [["a"], ["a", "b", "c"]]
 
 
-def test_the_time_of_the_notebook_is_bounded(session, clock, processes):
-    run(session, "a")
-    clock.now = 21
+def test_the_time_of_the_notebook_is_bounded(session, processes):
+    assert run(session, *20 * "a") == 20 * [OK]
     reply = session.ask(10, "b")
     assert (reply.status, "used up" in reply.error) == (DEAD, True)
-    assert processes[0].ran == ["a"]
+    assert processes[0].ran == [*20 * "a"]
+    session.extend(1)
+    assert run(session, "b", "c") == [OK, DEAD]
 
 
-def test_time_used_up_while_starting_again(session, clock, processes):
-    run(session, "a", "die")
-    clock.now = 19.5
+def test_seconds_that_pass_count_a_little(session):
+    assert run(session, "sleep", "a", "sleep", "a") == [TIMEOUT, OK, TIMEOUT, DEAD]
+
+
+def test_time_used_up_while_starting_again(session, processes):
+    run(session, *12 * "a", "die")
     assert run(session, "b", "c") == [DEAD, DEAD]
-    assert processes[1].ran == ["a"]
+    assert processes[1].ran == 8 * ["a"]

@@ -331,3 +331,15 @@ def test_some_of_this_on_the_jax_backend():
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_an_exception_costs_its_case():
+    cases = [probes.attempt(divmod, 7, n) for n in (2, 0)]
+    assert cases[0] == (3, 1) and isinstance(cases[1], ZeroDivisionError)
+    assert probes.attempt(int, "11", base=2) == 3
+    with pytest.raises(KeyboardInterrupt):  # time is up, whatever the case
+        probes.attempt(_interrupted)
+
+
+def _interrupted():
+    raise KeyboardInterrupt

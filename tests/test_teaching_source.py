@@ -111,6 +111,21 @@ WRONG = {
         13,
         "bad value for weight",
     ),
+    "probe without its seed": (
+        WHOLE.replace('probe="f"\n', 'probe="f"\nx = np.random.default_rng()\n'),
+        13,
+        "makes a generator without a seed, in its line 1",
+    ),
+    "essential without words": (
+        WHOLE.replace('probe="f"\n', 'probe="f" essential=true\n'),
+        13,
+        "bad value for essential",
+    ),
+    "essential in no words": (
+        WHOLE.replace('probe="f"\n', 'probe="f" essential=[1]\n'),
+        13,
+        "bad value for essential",
+    ),
     "unknown rule": (WHOLE.replace('"accuracy"', '"best"'), 19, "compare='best'"),
     "forbid is no list": (
         WHOLE.replace("points=2", 'points=2 forbid="np"'),
@@ -320,8 +335,8 @@ def test_the_solved_notebook_keeps_all_and_tags_what_is_hidden(tiny):
     for cell, ours in zip(cells, tiny.cells, strict=True):
         hidden = ours.kind == "probe"
         assert (cell.metadata.get("tags") == ["probe"]) == hidden
-        assert cell.source.startswith("seed = 0") == hidden
-        body = cell.source.split("\n", 1)[1] if hidden else cell.source
+        assert ("\nseed = 0" in cell.source) == hidden
+        body = cell.source.split("\n", 3)[3] if hidden else cell.source
         assert body.endswith(";") == hidden  # its value is not printed
         body = body.replace("  # given", "", 1)
         assert ours.source.startswith(body.removesuffix(";"))

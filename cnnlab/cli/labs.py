@@ -66,6 +66,37 @@ def check(notebook):
 
 
 @main.command()
+@click.argument("lab")
+@click.option("--quick", is_flag=True, help="Fewer known answers; graded cells only.")
+def test(lab, quick):
+    """Look for what contradicts itself in LAB before a student meets it.
+
+    The solution is graded with two seeds, and the untouched notebook; checks, probes,
+    written-down outputs and all known mistakes and variants are held against each
+    other. Your own code runs here, without a box.
+    """
+    from cnnlab.grading.rehearsal import rehearse
+    from cnnlab.grading.sandbox import pool
+    from cnnlab.teaching.source import read
+
+    source, wrong = find_source(lab), 0
+    table = source.absolute().parent.parent / "tests" / "mistakes" / source.name
+    with (
+        plain_errors(),
+        pool.open_processes(sandbox=False) as processes,
+        Progress() as progress,
+    ):
+        options = {"table": table, "quick": quick, "tell": progress.tell}
+        for found in rehearse(read(source), processes, **options):
+            wrong += found.is_wrong
+            progress.close()
+            mark = click.style("✗", fg="red") if found.is_wrong else "…"
+            click.echo(f"{mark} {found.where}: {found.what}")
+    click.echo(f"{source.stem}: {wrong or 'nothing'} to mend.")
+    sys.exit(int(wrong > 0))
+
+
+@main.command()
 @click.argument("out", type=FOLDER)
 @click.argument("labs", nargs=-1)
 @click.option("--url", default="", help="Where you put the wheel; notebooks get it.")

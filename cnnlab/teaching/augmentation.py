@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from cnnlab.teaching.check import frozen, to_numpy
+from cnnlab.teaching.probes import attempt
 
 SIDE = 33  # of the pictures below: odd, so that there is a pixel in the middle
 REACH = 8  # pixels from the middle, to all sides, in which slopes are measured
@@ -120,12 +121,10 @@ def shade() -> keras.Layer:
     return layers.RandomBrightness(0.2, value_range=(0, 1))
 
 
-def copies_of(enlarge, seed: int) -> np.ndarray:
-    """What `enlarge` makes of numbered images: counts, then four truths about them.
+def copies_of(enlarge, seed: int) -> dict:
+    """The value of a probe: what `enlarge` makes of numbered images.
 
-    Images in training, set aside, and in both; how many images have 0, 1, 2, ...
-    versions; whether those set aside are as they came, whether versions differ, whether
-    labels are right, and whether the seed decides the choice.
+    How many there are, how many of them have 0, 1, 2, ... versions; the rest is truths.
     """
     rng = np.random.default_rng(seed)
     n, aside, copies = (int(k) for k in rng.integers([30, 8, 2], [60, 16, 5]))
@@ -136,14 +135,16 @@ def copies_of(enlarge, seed: int) -> np.ndarray:
     trained, brighter = numbers(x_train), np.abs(shades(x_train)).round(6)
     kept, again, other = (numbers(to_numpy(part[0])) for _, part in made)
     counts = [len(trained), len(kept), len(np.intersect1d(trained, kept))]
-    times = np.bincount(np.bincount(trained, minlength=n), minlength=copies + 1)
-    right = [
-        np.abs(shades(x_val)).max() < 1e-6,
-        len(np.unique(brighter)) > 0.7 * len(trained),
-        np.all(y[trained] == y_train) and np.all(y[kept] == y_val),
-        set(kept) == set(again) and set(kept) != set(other),
-    ]
-    return np.array([*counts, *times, *right])
+    return {
+        "in training, set aside, in both": np.array(counts),
+        "versions of each image": np.bincount(np.bincount(trained, minlength=n)),
+        "those set aside are as they were": np.abs(shades(x_val)).max() < 1e-6,
+        "versions differ": len(np.unique(brighter)) > 0.7 * len(trained),
+        "labels": attempt(
+            lambda: np.all(y[trained] == y_train) & np.all(y[kept] == y_val)
+        ),
+        "the seed decides": set(kept) == set(again) and set(kept) != set(other),
+    }
 
 
 def one_epoch(dataset, most: int = 1000) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -209,11 +210,8 @@ def in_order_of_file(order: np.ndarray) -> bool:
     return max(order[:64]) < 0.85 * len(order)
 
 
-def epochs_of(batches, seed: int) -> list[bool]:
-    """Whether `batches` shuffles, augments anew, and loads each image once.
-
-    None of it unless every image comes once in an epoch, with its label.
-    """
+def epochs_of(batches, seed: int) -> dict[str, bool]:
+    """The value of a probe: truths about two epochs of `batches`."""
     count = 400 + seed % 16
     plain = two_epochs(batches, count)
     shaded = two_epochs(batches, count, shade(), 8)
@@ -228,7 +226,12 @@ def epochs_of(batches, seed: int) -> list[bool]:
     # one draw a batch gives count / 8; batches mapped at once may share their draws
     own_draws = len(np.unique(shaded.shades[0].round(5))) > count / 4
     once = shaded.loaded == count
-    return [bool(right and s) for s in (shuffled, fresh and own_draws, fresh and once)]
+    return {
+        "every image once, with its label": bool(right),
+        "shuffled anew": bool(shuffled),
+        "augmented anew": bool(fresh and own_draws),
+        "loaded once": bool(fresh and once),
+    }
 
 
 def mixtures(
@@ -302,28 +305,39 @@ def box_statistics(images: np.ndarray) -> np.ndarray:
     return np.array([whole and (boxes == pasted).all(), *edges, *sides], float)
 
 
-def blending(mixup, alpha: float, seed: int) -> np.ndarray:
-    """How labels stray from images; three truths; mean and spread of the shares.
+def of_each(runs: list[dict]) -> dict[str, list]:
+    """Several values of one kind as one: a part is right if it is in all of them."""
+    return {part: [run[part] for run in runs] for part in runs[0]}
 
-    Whether most images were mixed, all pixels alike, by the generator given.
-    """
+
+def blending(mixup, alpha: float, seed: int) -> dict:
+    """The value of a probe: how labels stray from images, and what mixtures are."""
     images, labels = mixtures(mixup, alpha=alpha, seed=seed, calls=600, size=(2, 3))
     stray, mixed, *sizes = mixing_statistics(images, labels)
     even = np.abs(images - images[:, :, :1, :1]).max() < 1e-3
-    return np.array([stray, mixed > 0.5, even, obeys_generator(mixup), *sizes])
+    return {
+        "labels go with the images": stray,
+        "most are mixed": mixed > 0.5,
+        "all pixels alike": even,
+        "drawn from the generator": obeys_generator(mixup),
+        "mean and spread of the shares": np.array(sizes),
+    }
 
 
-def pasting(cutmix, alpha: float, seed: int) -> np.ndarray:
-    """How labels stray from images; four truths; area and sides of the boxes.
-
-    Whether most images were mixed, by one box each, anywhere, by the generator given.
-    """
+def pasting(cutmix, alpha: float, seed: int) -> dict:
+    """The value of a probe: how labels stray from images, and what boxes are."""
     images, labels = mixtures(cutmix, alpha=alpha, seed=seed, calls=500, size=(16, 24))
     stray, mixed, own, _ = mixing_statistics(images, labels)
     boxes, above, left, *sides = box_statistics(images)
     anywhere = 0.2 < above < 0.75 and 0.2 < left < 0.75
-    truths = [mixed > 0.5, boxes, anywhere, obeys_generator(cutmix)]
-    return np.array([stray, *truths, 1 - own, *sides])
+    return {
+        "labels go with the images": stray,
+        "most are mixed": mixed > 0.5,
+        "one box each": boxes,
+        "boxes are anywhere": anywhere,
+        "drawn from the generator": obeys_generator(cutmix),
+        "area and sides of the boxes": np.array([1 - own, *sides]),
+    }
 
 
 VIEWS = [

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from cnnlab.teaching.check import Failure, to_numpy
-from cnnlab.teaching.probes import describe, fixed_weights, same_epsilon
+from cnnlab.teaching.probes import attempt, describe, fixed_weights, same_epsilon
 
 Block = Callable  # (x, filters, strides) -> tensor
 Build = Callable[[], keras.Model]
@@ -29,7 +29,13 @@ def model_of(block: Block, sizes: Sizes) -> keras.Model:
 
 
 def block_behaviour(
-    block: Block, shape: tuple, filters: int, strides: int, seed: int = 0
+    block: Block,
+    shape: tuple,
+    filters: int,
+    strides: int,
+    seed: int = 0,
+    *,
+    biases: bool = True,
 ) -> dict:
     """What a block does to 3 maps of this shape under fixed weights: a probe's value.
 
@@ -37,13 +43,28 @@ def block_behaviour(
     and how many parameters are `trainable`.
     """
     model = model_of(block, (shape, filters, strides))
-    outputs = _outputs(model, seed)
+    outputs = _outputs(model, seed, biases=biases)
     return {
         "outputs": outputs[0],
         "in training": outputs[1],
         "sizes": _sizes(model),
         "trainable": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
     }
+
+
+def behaviours(*cases: tuple, seed: int = 0) -> list:
+    """What blocks do, each of (block, shape, filters, strides): a probe's value.
+
+    First what each does, biases apart, then the numbers of weights of all of them: a
+    bias too many is one of these cases. An exception costs its own.
+    """
+    found = [attempt(block_behaviour, *case, seed, biases=False) for case in cases]
+    numbers = [
+        {part: each.pop(part) for part in ("sizes", "trainable")}
+        for each in found
+        if isinstance(each, dict)
+    ]
+    return [*found, numbers]
 
 
 def blocks_asked(network: Callable, depth: int, filters: int) -> list[tuple[int, int]]:
@@ -148,7 +169,9 @@ def _built(what: str, block: Block, sizes: Sizes) -> keras.Model:
     return keras.Model(inputs, y)
 
 
-def _outputs(model: keras.Model, seed: int | None = None) -> list[np.ndarray]:
+def _outputs(
+    model: keras.Model, seed: int | None = None, *, biases: bool = True
+) -> list[np.ndarray]:
     """In inference and in training, of a new model, whose weights are filled.
 
     Without a seed the maps are large, for checks.
@@ -156,7 +179,7 @@ def _outputs(model: keras.Model, seed: int | None = None) -> list[np.ndarray]:
     rng = np.random.default_rng(seed or 0)
     x = rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
     x = x if seed is not None else AMPLITUDE * x
-    fixed_weights(model, seed or 0)
+    fixed_weights(model, seed or 0, biases=biases)
     same_epsilon(model)
     return [to_numpy(model(x, training=mode)) for mode in (False, True)]
 

@@ -67,11 +67,23 @@ def _state(model) -> list:
     return state + [v for metric in model.metrics for v in metric.variables]
 
 
-def fixed_weights(model, seed: int = 0) -> None:
+def attempt(function, *args, **options):
+    """What one case of a probe gives, or its exception, which equals no value.
+
+    So it costs that case: [attempt(conv1d, x, kernel) for x, kernel in cases].
+    """
+    try:
+        return function(*args, **options)
+    except Exception as error:
+        return error
+
+
+def fixed_weights(model, seed: int = 0, *, biases: bool = True) -> None:
     """Fill every weight from the seed, its role and its number of values.
 
     Not from its position or layout: two right networks may create their layers in
-    another order, or write the last convolution as a dense layer.
+    another order, or write the last convolution as a dense layer. Without `biases`
+    those are 0.
     """
     for variable in model.weights:
         shape = tuple(variable.shape)
@@ -79,8 +91,10 @@ def fixed_weights(model, seed: int = 0) -> None:
         if role in ("seed_generator_state", "mean", "variance", "count"):
             continue  # no weights: the last three are what Normalization has seen
         size = int(np.prod(shape))
-        rng = np.random.default_rng([seed, size, sum(map(ord, _role(role, shape)))])
-        variable.assign(_fill(rng, _role(role, shape), shape, size))
+        role = _role(role, shape)
+        rng = np.random.default_rng([seed, size, sum(map(ord, role))])
+        values = _fill(rng, role, shape, size)
+        variable.assign(values if biases or role != "bias" else 0 * values)
 
 
 def same_epsilon(model) -> None:
@@ -109,13 +123,19 @@ def _fill(rng, role: str, shape: tuple, size: int) -> np.ndarray:
 
 
 def respond(
-    model, x: np.ndarray, seed: int = 0, *, classifier: bool = False
+    model,
+    x: np.ndarray,
+    seed: int = 0,
+    *,
+    classifier: bool = False,
+    biases: bool = True,
 ) -> np.ndarray:
     """Outputs `(batch, ...)` for `x` under fixed weights, in inference mode.
 
     Two ways of writing the same network respond alike; a missing activation does
     not. An input `Rescaling` layer is undone, a matter of taste; so are logits for
     probabilities, of a model compiled with `from_logits=True` or of a `classifier`.
+    With `biases=False` they are 0, so that one too many or too few changes nothing.
     """
     model(x[:1])  # builds a subclassed model
     kinds = [(type(la).__name__, la) for la in _leaves(model)]
@@ -123,7 +143,7 @@ def respond(
     if first == "Rescaling":
         x = (x - layer.offset) / layer.scale
     with unchanged(model):
-        fixed_weights(model, seed)
+        fixed_weights(model, seed, biases=biases)
         y = to_numpy(model(x, training=False))
     return as_probabilities(y) if classifier or expects_logits(model) else y
 

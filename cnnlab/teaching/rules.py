@@ -20,6 +20,7 @@ OPTIONS = {  # what may follow each kind in a cell header: name -> type
     "probe": {
         "weight": float,
         "says": str,
+        "essential": (str, list),
         "compare": str,
         "rtol": float,
         "atol": float,
@@ -96,7 +97,9 @@ def check_options(where: str, kind: str, name: str, options: dict) -> None:
         )
 
 
-def _fits(value, kind: type) -> bool:
+def _fits(value, kind: type | tuple) -> bool:
+    if isinstance(kind, tuple):
+        return bool(value) and any(_fits(value, each) for each in kind)
     if kind is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and 0 <= value < math.inf
@@ -127,9 +130,17 @@ def check_source(where: str, kind: str, name: str, source: str) -> None:
 
 def _check_hidden(where: str, kind: str, name: str, source: str) -> None:
     try:
-        body = ast.parse(source).body
+        tree = ast.parse(source)
     except SyntaxError as error:
         raise LabError(f"{where}: {kind} {name!r} is no Python: {error}.") from None
+    body = tree.body
+    for node in ast.walk(tree):
+        if _draws_anything(node):
+            raise LabError(
+                f"{where}: {kind} {name!r} makes a generator without a seed, in its "
+                f"line {node.lineno}. The solution must be asked the same: "
+                "default_rng(seed)."
+            )
     if kind == "probe" and not (body and isinstance(body[-1], ast.Expr)):
         raise LabError(
             f"{where}: probe {name!r} must end in an expression: its value is graded."
@@ -138,6 +149,14 @@ def _check_hidden(where: str, kind: str, name: str, source: str) -> None:
     stored = {n.id for n in stored if isinstance(n.ctx, ast.Store)}
     if kind == "holdout" and not stored.issuperset(_SECRETS):
         raise LabError(f"{where}: holdout {name!r} must set x_secret and y_secret.")
+
+
+def _draws_anything(node: ast.AST) -> bool:
+    """Whether a node is a call of `default_rng()` and the like, without any seed."""
+    if not isinstance(node, ast.Call) or node.args or node.keywords:
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    return name in ("default_rng", "RandomState", "SeedGenerator")
 
 
 def check_names(path, cells) -> None:

@@ -24,6 +24,11 @@ from cnnlab.teaching.rules import (
 )
 
 _EXPECTED = "# ->"
+_GIVEN_TO_PROBES = """\
+from cnnlab.teaching.probes import attempt
+
+seed = 0  # while grading: secret, new for every run
+"""
 _HEADER = re.compile(r"^# %%( |$)", re.MULTILINE)
 
 
@@ -184,35 +189,36 @@ def solved(lab: Lab) -> nbformat.NotebookNode:
     """The full notebook; outputs only where the source states them (`# -> `)."""
     nodes, graded = [], set()
     for cell in lab.cells:
-        source, outputs = _split_expected(cell)
+        source, expected = expected_output(cell)
         if cell.kind in ("probe", "holdout"):
-            source = f"seed = 0  # while grading: secret, new for every run\n{source};"
+            source = f"{_GIVEN_TO_PROBES}{source};"
         node = _node(lab, cell, source, graded)
         if cell.kind in ("probe", "holdout"):
             node.metadata["tags"] = [*cell.tags, cell.kind]
         if node.cell_type == "code":
-            node.outputs = outputs
-            node.execution_count = 1 if outputs else None  # nbval wants it run
+            if expected is not None:
+                printed = nbformat.v4.new_output("stream", text=expected)
+                node.outputs = [printed]
+                node.execution_count = 1  # nbval wants it run
         nodes.append(node)
     return _notebook(lab, nodes)
 
 
-def _split_expected(cell: Cell) -> tuple[str, list]:
-    """Trailing `# -> ` lines are the cell's expected printed output (for nbval)."""
+def expected_output(cell: Cell) -> tuple[str, str | None]:
+    """The source of a cell, and what its last `# -> ` lines say it prints, if any."""
     lines = cell.source.split("\n")
     count = 0
     while count < len(lines) and lines[-1 - count].startswith(_EXPECTED):
         count += 1
     if cell.kind not in ("code", "check") or not count:
-        return cell.source, []
+        return cell.source, None
     said = (line.removeprefix(_EXPECTED).removeprefix(" ") for line in lines[-count:])
     text = "".join(f"{line}\n" for line in said)
-    output = nbformat.v4.new_output("stream", name="stdout", text=text)
-    return "\n".join(lines[:-count]).rstrip("\n"), [output]
+    return "\n".join(lines[:-count]).rstrip("\n"), text
 
 
 def _node(lab: Lab, cell: Cell, source: str, graded: set[str]):
-    source = _split_expected(replace(cell, source=source))[0]
+    source = expected_output(replace(cell, source=source))[0]
     new = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     node = new[cell.kind not in ("text", "prompt", "question")](source)
     node.id = cell.id

@@ -346,7 +346,7 @@ while True:
 hangs = (
     "def output_size(*a):\n    import time\n    while True:\n        time.sleep(0.1)"
 )
-add("hangs when called", changed(size=hangs), (0, 6), said="a loop that never ends")
+add("hangs when called", changed(size=hangs), (0, 6), said="does it sleep, or wait?")
 add("hangs in a helper", with_cells(HANG, at=2))
 add("hangs and clings to it", with_cells(STUBBORN, at=2))
 add("hangs after the answer", changed(size=f"{SIZE}\n{HANG}"))

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlab.grading.sandbox.messages import Opaque
+from cnnlab.grading.sandbox.messages import Opaque, Raised
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`share` of the components that are right, 0 to 1, and what was wrong."""
+    """`share` of the components that are right, 0 to 1, and what was wrong.
+
+    `right` are the names of those parts of a dict that are.
+    """
 
     share: float
     messages: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
 
 
 def compare(rule: str, value, expected, *, labels=None, **options) -> Verdict:
@@ -43,7 +47,8 @@ def compare(rule: str, value, expected, *, labels=None, **options) -> Verdict:
     right = len(parts) - len(wrong)
     # what a constant answer gets for nothing counts neither as asked nor as earned
     share = max(0, right - free) / (len(parts) - free)
-    return Verdict(share, tuple(_told(wrong, len(parts), isinstance(expected, dict))))
+    said = tuple(_told(wrong, len(parts), isinstance(expected, dict)))
+    return Verdict(share, said, tuple(n for n, *_ in parts if n not in wrong))
 
 
 def _constant(expected) -> int:
@@ -82,6 +87,8 @@ def _problem(judge, value, expected, options: dict) -> str:
     """What is wrong with one part, however deep it is nested; empty if nothing."""
     if value is None and expected is not None:
         return "the result is None; does your function return it?"
+    if isinstance(value, Raised):
+        return f"your code raised {value}"
     if isinstance(value, Opaque):
         return f"the result is a {value}, not numbers"
     if expected is None or isinstance(expected, str):

@@ -7,6 +7,7 @@ same questions. A score is never computed where a student's code can reach it.
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import nbformat
 
@@ -16,6 +17,7 @@ from cnnlab.grading.handin.forbidden import find_forbidden
 from cnnlab.grading.handin.notebooks import Unreadable
 from cnnlab.grading.handin.submissions import Submission
 from cnnlab.grading.judge import results
+from cnnlab.grading.judge.compare import Verdict
 from cnnlab.grading.judge.reference import Reference
 from cnnlab.grading.judge.schedule import Outcome, run
 from cnnlab.grading.sandbox.process import Processes
@@ -31,9 +33,18 @@ _NOTES = {  # shown for what was not run
 
 
 def grade(
-    lab: Lab, reference: Reference, submission: Submission, processes: Processes
+    lab: Lab,
+    reference: Reference,
+    submission: Submission,
+    processes: Processes,
+    *,
+    every_check: bool = False,
 ) -> results.Result:
-    """Grade one submission. Never raises: what fails on our side needs a person."""
+    """Grade one submission. Never raises: what fails on our side needs a person.
+
+    Args:
+        every_check: run the checks of right answers too, as who tests a lab wants it.
+    """
     start = time.monotonic()
     whose = lab, submission, reference.seed, processes.isolation
     record = _record(*whose)
@@ -44,6 +55,8 @@ def grade(
         answers = [s for s in steps if s.kind in ("exercise", "question")]
         if submission.assume_lab and not any(s.attempted for s in answers):
             raise Unclear(f"taken for {lab.name}, but no answer of it is in there")
+        if every_check:
+            steps = [replace(s, is_needed=s.kind == "check") for s in steps]
         forbidden = {k: names for k, names in find_forbidden(steps).items() if names}
         outcomes = run(reference, steps, processes, set(forbidden))
         return results.Result(
@@ -151,15 +164,31 @@ def _share(mine: list[Outcome], forbidden: list | None) -> tuple[float, list[str
         elif step.kind == "check" and reply.status in (TIMEOUT, DEAD):
             messages.append(reply.trouble)
     total = right = 0.0
-    for outcome in mine:
-        if outcome.verdict:
-            weight = outcome.step.cell.options.get("weight", 1)
-            total += weight
-            right += weight * outcome.verdict.share
-            messages += outcome.verdict.messages
+    judged = [outcome for outcome in mine if outcome.verdict]
+    for outcome in judged:
+        weight = outcome.step.cell.options.get("weight", 1)
+        total += weight
+        right += weight * outcome.verdict.share
+        messages += outcome.verdict.messages
     share = right / total
+    for most, what in (_capped(o.step.cell.options, o.verdict) for o in judged):
+        if most < share - 1e-9:
+            share = most
+            messages.append(f"this exercise is about {what}: at most {most:.0%} of it")
     # thirds of a point add up to a whole one
     return (1.0 if share > 1 - 1e-9 else share), messages
+
+
+def _capped(options: dict, verdict: Verdict) -> tuple[float, str]:
+    """The most of an exercise's points that a probe leaves, and what is essential.
+
+    What is essential costs half of them, and a part of it that part of the half.
+    """
+    essential = options.get("essential", [])
+    if isinstance(essential, str):
+        return (1 + verdict.share) / 2, essential
+    wrong = [part for part in essential if part not in verdict.right]
+    return (0.5 if wrong else 1.0), " and ".join(wrong)
 
 
 def _explanation(mine: list[Outcome]) -> tuple[str, tuple[str, ...]]:

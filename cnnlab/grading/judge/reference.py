@@ -24,7 +24,7 @@ class Reference:
     Args:
         values: probe cell id -> the solution's value.
         holdouts: holdout name -> (images, labels); the labels stay here.
-        seconds: cell id -> seconds the solution took.
+        seconds: cell id -> seconds of a processor that the solution used.
     """
 
     seed: int
@@ -80,6 +80,12 @@ def _check_fair(where: str, cell: Cell, reference: Reference) -> None:
     own = judge_value(cell, reference.values[cell.id], reference)
     if own.share < 1:
         raise SolutionError(f"{where} fails the solution: {own.messages[0]}")
+    named = cell.options.get("essential", [])
+    if isinstance(named, list) and (unknown := set(named) - set(own.right)):
+        raise SolutionError(
+            f"{where}: its value has no part {min(unknown)!r}, which is said to be "
+            "essential. Name keys of its dict, or say in a text what it is about."
+        )
     if "holdout" not in cell.options:
         return
     labels = np.ravel(reference.holdouts[cell.options["holdout"]][1])

@@ -50,7 +50,7 @@ class ExerciseResult:
         check_message: what the first visible check that failed said, and
         hints: its hints, simplest first. Both from the student's process, so never
             to be trusted with a score, always to be escaped.
-        seconds: spent in the exercise's cells, checks and probes.
+        seconds: of a processor, used by the exercise's cells, checks and probes.
         answer_sha256: `answer_hash` of the student's source of the exercise.
         decided: by a person, where the points are; never in the journal.
         parts: one for each probe, where the answer was asked.
@@ -114,8 +114,8 @@ class Result:
         reason: why it was not graded, or empty.
         notes: repairs made on reading ("trailing text after the JSON", ...).
         notebook: the rebuilt notebook as executed (nbformat 4 dict), or None.
-        seconds: from reading the file to the result; `cell_seconds` of them passed
-            while a cell or a probe was running.
+        seconds: from reading the file to the result.
+        cell_seconds: of a processor, used by its cells and probes.
         isolation: how the student's code was boxed, such as `"none"`.
         account: in the course system, `"moodle 12345"` or `"canvas 12345"`, or empty.
         stale: exercises and questions that a person decided for another answer.

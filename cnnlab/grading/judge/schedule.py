@@ -15,6 +15,7 @@ from cnnlab.grading.sandbox.process import Processes
 from cnnlab.grading.sandbox.replies import DEAD, OK, TIMEOUT, Reply
 from cnnlab.grading.sandbox.session import Session
 
+# seconds of a processor; how many may pass meanwhile is `process.PATIENCE`
 CELL_SECONDS = 10  # for any cell, on top of ten times what the solution needs
 CHECK_SECONDS, CHECKS_SECONDS = 20, 120  # for one, and for all of a notebook
 NOTEBOOK_SECONDS = 120  # likewise, for all the other cells
@@ -120,8 +121,9 @@ class _Schedule:
         if step.kind in self._slow and reply.status in (TIMEOUT, DEAD):
             self._slow[step.kind].add(step.cell.name)
         if step.kind == "check":
-            self._for_checks -= reply.seconds
-            self._session.extend(reply.seconds)  # no other cell pays for it
+            spent = limit if reply.status == TIMEOUT else reply.seconds
+            self._for_checks -= spent
+            self._session.extend(spent)  # no other cell pays for it
         return reply
 
     def _is_spent(self, step: rebuild.Step) -> bool:

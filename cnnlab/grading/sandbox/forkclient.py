@@ -13,12 +13,12 @@ from pathlib import Path
 
 from cnnlab.grading.sandbox import bubblewrap
 from cnnlab.grading.sandbox.child import Child
+from cnnlab.grading.sandbox.family import family
 from cnnlab.grading.sandbox.process import (
     START_LIMIT,
     ProcessesDied,
     student_environment,
 )
-from cnnlab.grading.sandbox.watchdog import family
 
 _FORK_LIMIT = 30  # seconds for an answer of the server
 _END_LIMIT = 10  # seconds for a killed server to be gone

@@ -19,7 +19,9 @@ MAX_PARTS = 500_000  # of a message; a parsed one takes far more memory than its
 _DEPTH = 8  # of nested lists in a value
 _SEND_SECONDS = 60  # a process that does not take a message by then never will
 _INT_BITS = 4096  # larger ones do not print quickly
+_TEXT = 300  # characters kept of an exception
 _NAME = 80  # characters kept of a name that the other side chose
+_HEAD = struct.Struct(">I")  # how many bytes the message has
 _DTYPE = re.compile(r"[<>|][biuf][1248]")  # bool, int, uint, float
 
 
@@ -32,22 +34,28 @@ class Channel:
 
     def __init__(self, stream: socket.socket):
         self.stream = stream
+        self._held = bytearray()  # the start of a message whose end is still to come
 
     def send(self, message: dict) -> None:
         """Send one message. Raises ProtocolError when the other side is gone."""
         body = json.dumps(message).encode()
         try:
             self.stream.settimeout(_SEND_SECONDS)
-            self.stream.sendall(struct.pack(">I", len(body)) + body)
+            self.stream.sendall(_HEAD.pack(len(body)) + body)
         except OSError as error:  # TimeoutError included
             raise ProtocolError(f"cannot send: {error}") from None
 
     def receive(self, deadline: float | None = None) -> dict:
-        """The next message, or TimeoutError at `deadline` (`time.monotonic()`)."""
-        (size,) = struct.unpack(">I", self._read(4, deadline))
+        """The next message, or TimeoutError at `deadline` (`time.monotonic()`).
+
+        What has come until then is kept for the next call.
+        """
+        self._hold(_HEAD.size, deadline)
+        (size,) = _HEAD.unpack_from(self._held)
         if size > MAX_MESSAGE:
             raise ProtocolError(f"message of {size:,} bytes; at most {MAX_MESSAGE:,}")
-        body = self._read(size, deadline)
+        self._hold(_HEAD.size + size, deadline)
+        body, self._held = bytes(self._held[_HEAD.size :]), bytearray()
         parts = sum(body.count(sign) for sign in (b",", b"[", b"{"))
         if parts > MAX_PARTS:
             raise ProtocolError(f"message of {parts:,} parts; at most {MAX_PARTS:,}")
@@ -59,9 +67,9 @@ class Channel:
             raise ProtocolError("a message that is not a JSON object")
         return message
 
-    def _read(self, size: int, deadline: float | None) -> bytes:
-        parts, missing = [], size
-        while missing:
+    def _hold(self, size: int, deadline: float | None) -> None:
+        """Read until so many bytes of the message are held; never more."""
+        while (missing := size - len(self._held)) > 0:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
@@ -76,9 +84,7 @@ class Channel:
                 raise ProtocolError(
                     "the process ended (crash, exit, or memory used up)"
                 )
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+            self._held += part
 
 
 def encode(value, depth: int = _DEPTH):
@@ -101,6 +107,8 @@ def encode(value, depth: int = _DEPTH):
         return sorted((encode(v, depth - 1) for v in value), key=repr)
     if depth and isinstance(value, dict):
         return {"dict": {str(k): encode(v, depth - 1) for k, v in value.items()}}
+    if isinstance(value, Exception):  # what `probes.attempt` makes of a case
+        return {"raised": f"{type(value).__name__}: {value}"[:_TEXT]}
     array = _as_array(value)
     if array is not None and array.dtype.kind == "U":
         return array.tolist()
@@ -127,6 +135,10 @@ class Opaque(str):
     """A value that could not be sent; the text is the name of its type."""
 
 
+class Raised(str):
+    """There is no value: the text is the exception that was raised."""
+
+
 def decode(data, depth: int = _DEPTH):
     """The value that `encode` wrote. ProtocolError for what it cannot have written."""
     if data is None or isinstance(data, bool | int | float | str):
@@ -137,6 +149,9 @@ def decode(data, depth: int = _DEPTH):
         return {k: decode(v, depth - 1) for k, v in data["dict"].items()}
     if isinstance(data, dict) and isinstance(data.get("opaque"), str):
         return Opaque("".join(filter(str.isprintable, data["opaque"]))[:_NAME])
+    if isinstance(data, dict) and isinstance(data.get("raised"), str):
+        text = " ".join(data["raised"][:_TEXT].split())
+        return Raised("".join(filter(str.isprintable, text)))
     try:
         return _decode_array(data["array"], data["dtype"], data["shape"])
     except (KeyError, TypeError, ValueError) as error:

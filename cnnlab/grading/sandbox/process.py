@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from cnnlab.grading.sandbox import messages
+from cnnlab.grading.sandbox.family import cpu_seconds
 from cnnlab.grading.sandbox.replies import DEAD, Reply, read_reply
 
 START_LIMIT = 120  # seconds until a fresh process must answer
-GRACE = 3  # seconds between an interrupt and a kill
+GRACE = 3  # seconds between an interrupt and a kill, counted as those of a limit
+_LOOK = 0.05  # seconds between two looks at what it has used, at least
+PATIENCE = 8  # seconds that pass for each one a cell may use: so busy may a machine be
 
 
 class ProcessesDied(RuntimeError):
@@ -26,6 +29,9 @@ class Running(Protocol):
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
+
+    def cpu_seconds(self) -> float | None:
+        """What it has used so far, with all it started; None where nobody can tell."""
 
     def end(self) -> None:
         """Return when it is gone, with all it started; more than once, if need be."""
@@ -63,7 +69,7 @@ class StudentProcess:
             raise ProcessesDied(f"the grading process did not start: {why}")
 
     def execute(self, source: str, limit: float) -> Reply:
-        """Run a cell for at most `limit` seconds."""
+        """Run a cell until it has used `limit` seconds, or slept through many more."""
         return self._ask({"source": source}, limit)
 
     def evaluate(self, source: str, limit: float, **names) -> Reply:
@@ -72,21 +78,32 @@ class StudentProcess:
         return self._ask({"source": source, "names": names}, limit)
 
     def _ask(self, message: dict, limit: float) -> Reply:
-        start = time.monotonic()
+        used, late = Used(self._running.cpu_seconds), ""
         try:
             self._channel.send(message)
             try:
-                answer, late = self._channel.receive(start + limit), False
+                answer = self._answer(used, limit)
             except TimeoutError:
                 # An interrupt costs this cell; a kill would cost all before it too
+                late = used.told(limit)
                 self._running.send_signal(signal.SIGINT)
-                answer, late = self._channel.receive(time.monotonic() + GRACE), True
-            return read_reply(answer, late, time.monotonic() - start)
+                answer = self._answer(Used(self._running.cpu_seconds), GRACE)
+            return read_reply(answer, used.seconds(), late)
         except (messages.ProtocolError, TimeoutError, OSError) as error:
-            spent = time.monotonic() - start
+            spent = used.seconds()
             self.close()
             known = "" if isinstance(error, TimeoutError) else str(error)
             return Reply(DEAD, error=self._running.why() or known, seconds=spent)
+
+    def _answer(self, used: "Used", limit: float) -> dict:
+        """The next message; TimeoutError when the limit is used up."""
+        left = limit
+        while True:
+            try:
+                return self._channel.receive(time.monotonic() + left)
+            except TimeoutError:
+                if (left := used.left(limit)) <= 0:
+                    raise
 
     def close(self) -> None:
         """End the process and everything it started."""
@@ -99,6 +116,43 @@ class StudentProcess:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Used:
+    """What a cell has used since this was made: seconds of a processor.
+
+    On a busy machine many more may pass. One that sleeps uses none, and is waited for
+    `PATIENCE` times as long.
+
+    Args:
+        clock: the seconds used so far; None where nobody can tell, and those that
+            passed count.
+    """
+
+    def __init__(self, clock: Callable[[], float | None]):
+        self._clock, self._last = clock, clock()
+        self._first, self._start = self._last, time.monotonic()
+
+    def seconds(self) -> float:
+        """Those used; of a process that has ended, when it was last looked at."""
+        if self._first is None:
+            return self._passed()
+        self._last = self._clock() or self._last
+        return self._last - self._first
+
+    def left(self, limit: float) -> float:
+        """Seconds to wait before looking again; 0 when the limit is used up."""
+        left = min(limit - self.seconds(), PATIENCE * limit - self._passed())
+        return max(left, _LOOK) if left > 0 else 0
+
+    def told(self, limit: float) -> str:
+        """Why it was stopped, in words."""
+        if self.seconds() < limit:
+            return f"stopped after {self._passed():.0f} s; does it sleep, or wait?"
+        return f"stopped after {self.seconds():.0f} s; is there a loop that never ends?"
+
+    def _passed(self) -> float:
+        return time.monotonic() - self._start
 
 
 class Processes(Protocol):
@@ -155,6 +209,9 @@ class _Session:
 
     def send_signal(self, number: int) -> None:
         os.killpg(self._process.pid, number)
+
+    def cpu_seconds(self) -> float | None:
+        return cpu_seconds(self._process.pid)
 
     def end(self) -> None:
         if self._process.poll() is None:

@@ -28,7 +28,8 @@ class Reply:
             process lives) or `"dead"` (crashed, killed, or beyond its limits).
         outputs: nbformat 4 output dicts, unverified.
         value: of a probe, decoded; None otherwise.
-        error: of a probe, one line.
+        error: of a probe, one line; why an interrupt came.
+        seconds: of a processor that it used, as far as we know.
         explanation: of a check that failed; None of any other exception.
     """
 
@@ -48,22 +49,20 @@ class Reply:
     @property
     def trouble(self) -> str:
         """Why it is not `"ok"`, in words for who wrote the cell."""
-        if self.status == TIMEOUT:
-            seconds = f"{self.seconds:.0f} s"
-            return f"stopped after {seconds}; is there a loop that never ends?"
         if self.status == DEAD:
             return self.error or "stopped: it did not answer an interrupt"
         return self.error or self.exception or "an error"
 
 
-def read_reply(message: dict, late: bool, seconds: float) -> Reply:
+def read_reply(message: dict, seconds: float, late: str = "") -> Reply:
     """The reply in a message. `ProtocolError` where the value of a probe is none.
 
     Args:
-        late: it came after an interrupt.
+        late: why it was interrupted, if it was.
     """
     status = TIMEOUT if late else OK if message.get("status") == OK else ERROR
     value, error = messages.decode(message.get("value")), _text(message.get("error"))
+    error = late or error
     outputs = _clean_outputs(message.get("outputs"))
     explanation = _clean_explanation(message.get("explanation"))
     return Reply(status, outputs, value, error[:_ERROR], seconds, explanation)

@@ -1,8 +1,10 @@
 """One submission's cells, asked one by one, whatever becomes of the process."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from cnnlab.grading.sandbox.process import Processes, StudentProcess
+from cnnlab.grading.sandbox.process import PATIENCE, Processes, StudentProcess
 from cnnlab.grading.sandbox.replies import DEAD, TIMEOUT, Reply
 
 
@@ -10,23 +12,26 @@ class Session:
     """A student's process; when a cell kills it, another, without that cell.
 
     Args:
-        seconds: for everything that is asked, restarts included.
+        seconds: for everything that is asked, restarts included; of a processor, or
+            `PATIENCE` times as many that pass.
     """
 
     def __init__(self, processes: Processes, seconds: float):
-        self._processes, self._end = processes, time.monotonic() + seconds
+        self._processes, self._left = processes, seconds
         self._process, self._done = None, []
 
     def ask(self, limit: float, source: str, names: dict | None = None) -> Reply:
         """Run a cell, or with `names` evaluate a probe, for at most `limit` seconds."""
         process = self._ready()
-        limit = min(limit, self._left())
+        limit = min(limit, self._left)
         if process is None or limit <= 0:
             return Reply(DEAD, error="the time for the notebook is used up")
-        if names is None:
-            reply = process.execute(source, limit)
-        else:
-            reply = process.evaluate(source, limit, **names)
+        with self._counted() as replies:
+            if names is None:
+                reply = process.execute(source, limit)
+            else:
+                reply = process.evaluate(source, limit, **names)
+            replies.append(reply)
         if reply.status == DEAD:
             self._process = None
         # What hung would hang again; a probe leaves nothing that a later cell needs
@@ -36,18 +41,29 @@ class Session:
 
     def extend(self, seconds: float) -> None:
         """Give back time that was not the notebook's own."""
-        self._end += seconds
+        self._left += seconds
 
-    def _left(self) -> float:
-        return self._end - time.monotonic()
+    @contextmanager
+    def _counted(self) -> Iterator[list[Reply]]:
+        """Take from what is left what the replies put into this list have cost."""
+        start, replies = time.monotonic(), []
+        yield replies
+        passed = time.monotonic() - start
+        used = sum(reply.seconds for reply in replies)
+        self._left -= max(used, passed / PATIENCE)
 
     def _ready(self) -> StudentProcess | None:
         """The process; a new one runs what the last one ran, less what kills it."""
-        while self._process is None and self._left() > 0:
-            self._process = self._processes.start()
+        while self._process is None and self._left > 0:
+            with self._counted():
+                self._process = self._processes.start()
             again, self._done = self._done, []
             for number, (source, limit) in enumerate(again):
-                reply = self._process.execute(source, min(limit, max(self._left(), 0)))
+                if self._left <= 0:
+                    break
+                with self._counted() as replies:
+                    reply = self._process.execute(source, min(limit, self._left))
+                    replies.append(reply)
                 if reply.status == DEAD:
                     self._process, self._done = None, self._done + again[number + 1 :]
                     break

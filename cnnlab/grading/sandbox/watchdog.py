@@ -10,6 +10,7 @@ import signal
 from cnnlab.grading.sandbox import lockdown
 from cnnlab.grading.sandbox.cgroup import Group
 from cnnlab.grading.sandbox.child import Child
+from cnnlab.grading.sandbox.family import cpu_seconds, family
 
 _END_LIMIT = 10  # seconds for a killed process to be gone
 
@@ -50,6 +51,10 @@ class WatchedChild(Child):
         if self._why:
             self.kill()
 
+    def cpu_seconds(self) -> float | None:
+        """What it and all it started have used."""
+        return cpu_seconds(self.pid)
+
     def why(self) -> str:
         """Why it ended, if we ended it. `ProcessesDied` where its server is gone."""
         self._server.ping()
@@ -76,17 +81,6 @@ class WatchedChild(Child):
 
 def _too_much_memory() -> str:
     return f"more than {lockdown.MEMORY >> 30} GiB of memory"
-
-
-def family(pid: int) -> list[int]:
-    """Numbers of a process and of all its descendants."""
-    pids = [pid]
-    for parent in pids:
-        with contextlib.suppress(OSError):  # it ended
-            for thread in os.listdir(f"/proc/{parent}/task"):
-                with open(f"/proc/{parent}/task/{thread}/children") as file:
-                    pids += [int(child) for child in file.read().split()]
-    return pids
 
 
 def _used_memory(pids: list[int]) -> int:

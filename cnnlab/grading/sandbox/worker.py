@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnlab.grading.sandbox import messages
 from cnnlab.grading.sandbox.shell import Shell, Stream, make_shell
+from cnnlab.teaching.probes import attempt
 
 
 def _no_input(prompt="", *_, **__):
@@ -37,7 +38,8 @@ def evaluate(shell: Shell, source: str, names: dict) -> dict:
     """The value of the last expression of `source`, in a copy of the namespace."""
     shell.outputs.clear()
     # A copy, so that no probe changes what the next one, or a check, finds
-    space = {k: v for k, v in shell.user_ns.items() if not _shadows(k)} | {"np": np}
+    space = {k: v for k, v in shell.user_ns.items() if not _shadows(k)}
+    space |= {"np": np, "attempt": attempt}
     space |= {name: messages.decode(value) for name, value in names.items()}
     np.random.seed(space["seed"])
     if keras := sys.modules.get("keras"):  # a lab in plain NumPy does not wait for it
