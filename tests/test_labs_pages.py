@@ -13,7 +13,7 @@ from cnnlab.teaching.selfcheck import check_lines
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "solutions").glob("lab*.py"))
 TEACHING, CHECKS = 0.60, 0.05  # at least, and at most: shares of the lines on a page
-SOURCE_LINES, PAGE_LINES = 860, 1000  # hidden cells apart; about 25 screens
+SOURCE_LINES, PAGE_LINES = 870, 1000  # hidden cells apart; about 25 screens
 TAUGHT = ("text", "prompt", "exercise", "question", "prediction")
 QUESTION = re.compile(r"### Question \d: .+ \(\d+(\.\d+)? points?\)")
 

@@ -65,7 +65,7 @@ CLOCK = "import time\nrng = np.random.default_rng(time.time_ns())\ncases"
         (SEEDED, CLOCK, 44, "gives another value for the same seed. Draw all"),
         ("(28, 5), 24,", "(28, 5), 25,", 30, "the check refuses the solution: outp"),
         ("# -> 3", "# -> 4", 81, "prints '3\\n', not '4\\n'"),
-        ("budget = 3", "budget = 3 / 0", 12, "the cell fails in the solution: ZeroDi"),
+        ("budget = 3", "budget = 3 / 0", 11, "the cell fails in the solution: ZeroDi"),
         ("= correlate(noisy", "= correlated(noisy", 89, "in the solution: NameError"),
         ("margin=0.1\n", "margin=0.1\n1 / 0\n", 77, "the solution fails: ZeroDivision"),
     ],
@@ -84,17 +84,17 @@ def test_a_value_that_no_seed_changes_is_told_and_no_mistake(told):
 def test_points_for_an_untouched_notebook_are_told(told, monkeypatch):
     monkeypatch.setattr("cnnlab.grading.rehearsal.student", labs.solved)
     found = {f.where: f.what for f in told()}
-    assert found[f"{TINY.name}:22"] == "output_size: an untouched notebook earns 4"
+    assert found[f"{TINY.name}:22"] == "output_size: an untouched notebook earns 4 of 4"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "row", "said"),
     [
-        ("-(-size // strides)", "(size - kernel_size) // strides + 1", 6, "all points"),
-        ('"on paper"', '"in a dream"', 6, "does not say 'in a dream', but: "),
-        ("n - 1", "min(n, 3)", 8, "all checks accept it, and it earns"),
-        ("(n - k) // s + 1", "(n - k) // s + 2", 11, "a right answer earns 0 of 4"),
-        ('FLOOR, "return size', '"floor", "return size', 7, "stands 0 times in the a"),
+        ("-(-size // strides)", "(size - kernel_size) // strides + 1", 5, "all points"),
+        ('"on paper"', '"in a dream"', 5, "does not say 'in a dream', but: "),
+        ("n - 1", "min(n, 3)", 7, "all checks accept it, and it earns"),
+        ("(n - k) // s + 1", "(n - k) // s + 2", 10, "a right answer earns 0 of 4"),
+        ('FLOOR, "return size', '"floor", "return size', 6, "stands 0 times in the a"),
     ],
 )
 def test_a_table_that_contradicts_the_lab_is_told_where(told, old, new, row, said):

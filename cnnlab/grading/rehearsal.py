@@ -23,7 +23,7 @@ from cnnlab.grading.judge.reference import (
     judge_value,
     make_reference,
 )
-from cnnlab.grading.judge.results import Result
+from cnnlab.grading.judge.results import GRADED, Result
 from cnnlab.grading.sandbox.process import Processes
 from cnnlab.grading.sandbox.replies import OK
 from cnnlab.teaching.mistakes import Case, patched, read_cases
@@ -143,16 +143,23 @@ class _Trial:
         """The solved notebook, with two seeds, and the one that students get."""
         for number, reference in enumerate(references):
             result = self._grade(f"solved {number}", self._lab, solved, reference)
-            for item in result.exercises or [result]:
-                if item.points != item.max_points:
-                    said = "; ".join(getattr(item, "messages", [result.reason]))
-                    yield self._finding(
-                        item, f"the solution earns {item.points}: {said}"
-                    )
+            yield from self._unless(
+                lambda e: e.points == e.max_points, "the solution", result
+            )
         stub = self._grade("stub", self._lab, student, references[0])
-        for item in stub.exercises or [stub]:
-            if item.points != 0:
-                yield self._finding(item, f"an untouched notebook earns {item.points}")
+        yield from self._unless(lambda e: e.points == 0, "an untouched notebook", stub)
+
+    def _unless(self, is_fine, who: str, result: Result) -> Iterator[Finding]:
+        lines = {cell.name: cell.line for cell in self._lab.of_kind("exercise")}
+        if result.status != GRADED:
+            yield Finding(
+                f"{self._lab.path}:1", f"{who} is not graded: {result.reason}"
+            )
+        for e in result.exercises:
+            if not is_fine(e):
+                earned = f"{who} earns {e.points:g} of {e.max_points:g}"
+                what = f"{e.name}: {'. '.join((earned, *e.messages))}"
+                yield Finding(f"{self._lab.path}:{lines[e.name]}", what)
 
     def of_cases(self, cases, reference: Reference, tell) -> Iterator[Finding]:
         """Every mistake and every variant, each with the cells that it needs."""
@@ -179,12 +186,6 @@ class _Trial:
     def _grade(self, name: str, lab: Lab, notebook_of, reference: Reference) -> Result:
         submission = handed_in(notebook_of(lab), self._folder / f"{name}.ipynb")
         return grade(self._lab, reference, submission, self._processes)
-
-    def _finding(self, item, what: str) -> Finding:
-        exercises = self._lab.of_kind("exercise")
-        lines = {cell.name: cell.line for cell in exercises}
-        name = getattr(item, "name", "")
-        return Finding(f"{self._lab.path}:{lines.get(name, 1)}", f"{name}: {what}")
 
 
 def edited(lab: Lab, answered: Lab) -> set[str]:
