@@ -50,6 +50,7 @@ def read_cases(path: Path) -> list[Case]:
 
 def _lines(path: Path) -> dict[str, int]:
     """Line of each row, by the name that it begins with."""
+    # Read, not imported: only the syntax tree knows lines.
     rows = (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     rows = (n for n in rows if isinstance(n, ast.Tuple) and n.elts)
     return {
@@ -61,6 +62,8 @@ def _lines(path: Path) -> dict[str, int]:
 
 def patched(lab: Lab, case: Case) -> Lab:
     """The lab with another answer. ValueError unless each old text is there once."""
+    # Once and once only: a patch that meets nothing would test the solution itself, and
+    # one that meets two answers would test two mistakes.
     cells = {cell.id: cell for cell in lab.cells}
     for old, new in case.patches.items():
         answers = [c for c in cells.values() if c.kind == "exercise"]

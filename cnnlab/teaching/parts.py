@@ -16,6 +16,7 @@ def part(lab: Lab, exercises: Collection[str]) -> Lab:
     answers of other exercises become given code. What a cell does without defining a
     name is not seen.
     """
+    # From the end: when a cell is met, all that the kept cells below take is known.
     kept, wanted = [], set()
     for cell in reversed(lab.cells):
         if cell.kind in ("text", "question"):

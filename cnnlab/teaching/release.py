@@ -80,6 +80,7 @@ def release(
         "requirements.txt": _requirements(address or f"./{wheel.name}"),
     }
     archive = out / "cnnlab-labs.zip"
+    # ZipInfo says 1980 for all: the same labs give the same bytes.
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in files.items():
             file.writestr(zipfile.ZipInfo(f"cnnlab-labs/{name}"), text)
@@ -96,6 +97,7 @@ def _requirements(address: str) -> str:
 
 
 def _notebook(lab: source.Lab, address: str, colab: str) -> str:
+    """A student's notebook as it goes out, with a cell that installs and a badge."""
     notebook = source.student(lab)
     if address:
         cell = nbformat.v4.new_code_cell(_INSTALL.format(address=address).rstrip())

@@ -98,6 +98,7 @@ def check_options(where: str, kind: str, name: str, options: dict) -> None:
 
 
 def _fits(value, kind: type | tuple) -> bool:
+    """Whether the value of an option is of its type, or of one of several."""
     if isinstance(kind, tuple):
         return bool(value) and any(_fits(value, each) for each in kind)
     if kind is float:
@@ -129,6 +130,7 @@ def check_source(where: str, kind: str, name: str, source: str) -> None:
 
 
 def _check_hidden(where: str, kind: str, name: str, source: str) -> None:
+    """Raise LabError unless a probe has a value, a holdout its images and labels."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -188,6 +190,7 @@ def check_not_graded(path, cells) -> None:
 
     Those are tagged `not-graded`, or checks.
     """
+    # From the end: when a cell is met, all that the cells below take is known.
     needed: set[str] = set()
     for cell in reversed(cells):
         if cell.kind in ("text", "prompt", "question"):
@@ -218,6 +221,7 @@ def check_not_graded(path, cells) -> None:
 
 
 def _needs(cell) -> list[tuple[str, str]]:
+    """(kind, name) of the cells that must stand above this one."""
     needs = []
     if cell.kind in ("check", "probe"):
         needs.append(("exercise", cell.name))

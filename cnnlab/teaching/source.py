@@ -23,7 +23,7 @@ from cnnlab.teaching.rules import (
     kind_of,
 )
 
-_EXPECTED = "# ->"
+_EXPECTED = "# ->"  # begins a line of output that is the same on every machine
 _GIVEN_TO_PROBES = """\
 from cnnlab.teaching.probes import attempt
 
@@ -89,6 +89,7 @@ class Lab:
 
     @property
     def title(self) -> str:
+        """What people call the lab; its file's name where the source has no title."""
         return self.metadata.get("title", self.name)
 
     @property
@@ -118,6 +119,8 @@ def read(path: str | Path) -> Lab:
         )
     text = path.read_text(encoding="utf-8")
     notebook = jupytext.reads(text, fmt="py:percent")
+    # jupytext does not say where a cell stood, and every message must; text above the
+    # first header would shift all lines by one cell.
     lines = [text.count("\n", 0, m.start()) + 1 for m in _HEADER.finditer(text)]
     if len(lines) != len(notebook.cells):
         raise LabError(
@@ -135,9 +138,13 @@ def read(path: str | Path) -> Lab:
 def _cells(path: Path, raw: list, lines: list[int]) -> list[Cell]:
     cells, seen = [], {}
     for node, line in zip(raw, lines, strict=True):
+        # Blank lines that jupytext notes for its own way back to a script.
         metadata = {k: v for k, v in node.metadata.items() if k != "lines_to_next_cell"}
         tags = tuple(metadata.pop("tags", ()))
         cell = _cell(f"{path}:{line}", node, metadata, line)
+        # Ids of our own, as jupytext draws them at random, and a build must give the
+        # same bytes each time. Handed-in answers are found by them, so numbers go only
+        # to cells that may be many.
         stem = "-".join(filter(None, (cell.kind, cell.name)))
         seen[stem] = seen.get(stem, 0) + 1
         many = cell.kind not in ("exercise", "question", "prediction", "holdout")
@@ -191,6 +198,7 @@ def solved(lab: Lab) -> nbformat.NotebookNode:
     for cell in lab.cells:
         source, expected = expected_output(cell)
         if cell.kind in ("probe", "holdout"):
+            # A semicolon keeps IPython from showing the value, which is long.
             source = f"{_GIVEN_TO_PROBES}{source};"
         node = _node(lab, cell, source, graded)
         if cell.kind in ("probe", "holdout"):
@@ -218,6 +226,7 @@ def expected_output(cell: Cell) -> tuple[str, str | None]:
 
 
 def _node(lab: Lab, cell: Cell, source: str, graded: set[str]):
+    """A notebook's cell; `graded` collects the exercises whose first check was met."""
     source = expected_output(replace(cell, source=source))[0]
     new = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     node = new[cell.kind not in ("text", "prompt", "question")](source)
@@ -248,6 +257,7 @@ def _mark_given(cell: Cell, node) -> None:
         node.source = f"# @title {title}\n{node.source}"
         node.metadata["jupyter"] = {"source_hidden": True}
         node.metadata["cellView"] = "form"
+    # Behind a magic a comment would be its argument, in an open text it would be text.
     elif first.startswith(("%", "!")) or first.count('"""') == 1:
         node.source = f"# given\n{node.source}"
     else:
@@ -256,6 +266,7 @@ def _mark_given(cell: Cell, node) -> None:
 
 def _nbgrader(lab: Lab, cell: Cell, graded: set[str]) -> dict:
     """nbgrader's schema 3: the first check of an exercise carries its points."""
+    # nbgrader knows points of tests and of answers marked by hand, not of tested ones.
     first_check = cell.kind == "check" and cell.name not in graded
     if first_check:
         graded.add(cell.name)
@@ -280,7 +291,7 @@ def _notebook(lab: Lab, nodes: list) -> nbformat.NotebookNode:
         "language_info": {"name": "python"},
     }
     notebook = nbformat.v4.new_notebook(cells=nodes, metadata=metadata)
-    notebook.nbformat_minor = 5
+    notebook.nbformat_minor = 5  # the first that has cell ids
     nbformat.validate(notebook)
     return notebook
 

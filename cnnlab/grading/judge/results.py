@@ -10,6 +10,7 @@ PASSED, PARTIAL, FAILED, NOT_ATTEMPTED = "passed", "partial", "failed", "not att
 
 def answer_hash(answer: str) -> str:
     """By which a person's decision knows the answer it was given for."""
+    # Surrogates: halves of characters, which broken notebooks hold, are hashed as well.
     return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -93,6 +94,7 @@ class WrittenAnswer:
 
     @property
     def answer_sha256(self) -> str:
+        """`answer_hash` of the answer."""
         return answer_hash(self.answer)
 
     @property
@@ -169,6 +171,7 @@ class Result:
 
     @property
     def max_points(self) -> float:
+        """Points of all exercises; written answers are counted apart."""
         return sum(e.max_points for e in self.exercises)
 
     @property
