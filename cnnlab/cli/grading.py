@@ -47,6 +47,7 @@ _running = (  # what `grade` and `regrade` share
 
 
 def _with_running(command):
+    """Add the options of `_running`, from the last: decorators are applied upwards."""
     for option in reversed(_running):
         command = option(command)
     return command
@@ -78,7 +79,7 @@ def _choices(*, only, choose, assume_lab, worksheet, late_penalty) -> dict:
 
     files = {}
     for text in choose:
-        student, sign, file = text.rpartition("=")
+        student, sign, file = text.rpartition("=")  # a name may hold one, files seldom
         if not (sign and student and file):
             raise ValueError(f"--choose: expected STUDENT=FILE. Received: {text!r}")
         files[student] = file
@@ -103,6 +104,7 @@ def grade(lab, submissions, out, seed, resume, marks, **running):
         from cnnlab.teaching.source import read
 
         source = read(find_source(lab))
+        # Who says one of these speaks of a run that exists: it needs no --resume.
         about_a_run = ("only", "choose", "assume_lab", "worksheet", "late_penalty")
         resume = resume or marks or any(running[name] for name in about_a_run)
         seed = class_run.choose_seed(out, seed, resume=bool(resume))
@@ -113,6 +115,7 @@ def grade(lab, submissions, out, seed, resume, marks, **running):
         screen.grades(results)
         tell_stale(results)
         click.echo(f"Class report: {out / 'report.html'}")
+    # Not for work that nobody can read: in a real class there is some in every run.
     sys.exit(int(any(r.is_our_fault for r in results)))
 
 

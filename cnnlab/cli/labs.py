@@ -16,6 +16,9 @@ from cnnlab.cli.common import (
     plain_errors,
 )
 
+# Every command imports what it needs itself: `cnnlab --help` must not wait for Jupyter,
+# and nothing but a lab that is run for TensorFlow.
+
 
 @main.command()
 @click.argument("labs", nargs=-1)
@@ -89,7 +92,7 @@ def test(lab, quick):
         options = {"table": table, "quick": quick, "tell": progress.tell}
         for found in rehearse(read(source), processes, **options):
             wrong += found.is_wrong
-            progress.close()
+            progress.close()  # or the finding would be written behind the bar
             mark = click.style("✗", fg="red") if found.is_wrong else "…"
             click.echo(f"{mark} {found.where}: {found.what}")
     click.echo(f"{source.stem}: {wrong or 'nothing'} to mend.")
@@ -132,10 +135,12 @@ def data():
         for found in sets
     ]
     screen.table(["set", "where", "size", "content"], rows)
+    # A set that is not here is no fault; one that is damaged is.
     sys.exit(int(any(found.problem for found in sets)))
 
 
 def _content(found) -> str:
+    """How far the content of a data set is known."""
     if not found.place:
         return ""
     return "verified" if found.verified else "an unverified copy"

@@ -33,6 +33,7 @@ def mark(grades, port, no_browser, by):
 
 
 def _tell_address(address: str, port: int) -> None:
+    """Say where the page is; it listens on this machine only, so elsewhere by ssh."""
     click.echo(f"Mark here: {address}")
     tunnel = f"ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
     click.echo(f"From another machine, first: {tunnel}. Ctrl-C ends.")

@@ -30,7 +30,7 @@ from cnnlab.teaching.mistakes import Case, patched, read_cases
 from cnnlab.teaching.parts import dependents, part
 from cnnlab.teaching.source import Lab, expected_output, solved, student
 
-SEEDS = 1, 2
+SEEDS = 1, 2  # what happens to be right with one is wrong with the other
 _SECONDS = 600  # for any cell of the solved lab
 
 
@@ -58,6 +58,7 @@ def rehearse(
             cell that is not graded.
     """
     yield from _shown(lab, processes, quick, tell)
+    # The first seed twice: asked the same, a probe must answer the same.
     try:
         first, again, other = (
             make_reference(lab, processes, seed, partial(_with_seed, tell, seed))
@@ -80,6 +81,7 @@ def _with_seed(tell, seed: int, text: str) -> None:
 
 
 def _first_ones(cases: list[Case]) -> list[Case]:
+    """The first mistake and the first variant of each exercise."""
     firsts = {(case.exercise, case.is_mistake): case for case in reversed(cases)}
     return [case for case in cases if case in firsts.values()]
 
@@ -126,6 +128,7 @@ def _seeds(lab, first: Reference, again: Reference, other: Reference):
 
 
 def _same(one, other) -> bool:
+    # NumPy's test goes through lists and dicts, and takes nan for equal to nan.
     try:
         np.testing.assert_equal(one, other)
     except AssertionError:
@@ -208,6 +211,7 @@ def grade_part(
         answered: the lab with other answers.
         folder: where the notebook is written; named after its own content.
     """
+    # Only the cells that matter: there are a hundred cases a lab.
     notebook = solved(part(answered, exercises))
     path = folder / f"{abs(hash(nbformat.writes(notebook)))}.ipynb"
     submission = handed_in(notebook, path)
@@ -242,6 +246,8 @@ def contradictions(case: Case, result: Result) -> list[str]:
         return [f"not graded: {result.reason}"]
     exercises = {e.name: e for e in result.exercises}
     named = exercises.pop(case.exercise)
+    # A right answer must pass the checks of all exercises that were run, a wrong one is
+    # refused by those of its own.
     said_no = refused(result, case.exercise if case.is_mistake else "")
     lost, found = named.points < named.max_points, []
     said = "\n".join((named.check_message, *named.messages, *named.hints))
