@@ -1,7 +1,10 @@
 """The command line in process, through click's runner: output and exit codes."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -193,3 +196,15 @@ def test_doctor_names_what_is_wrong(monkeypatch):
     assert result.exit_code == 1
     assert "KERAS_BACKEND" in result.output
     assert "numpy" in result.output
+
+
+def test_ticks_are_written_to_a_file_of_windows_too():
+    code = "import click; from cnnlab.cli import main\n"
+    code += "main.add_command(click.Command('tick', callback=lambda: print('✓')))\n"
+    code += "main(['tick'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+    )
+    assert done.stdout.decode().strip() == "✓", done.stderr

@@ -1,5 +1,6 @@
 """What all commands share: the group, plain errors, how a lab is named."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +67,6 @@ def tell_stale(results) -> None:
 @click.version_option(package_name="cnnlab")
 def main():
     """Labs on convolutional networks: build them, check them, grade them."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # Windows' files have no letter for a tick
+            stream.reconfigure(encoding="utf-8")

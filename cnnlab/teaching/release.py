@@ -41,7 +41,8 @@ On a machine of your own, with Python 3.11, 3.12 or 3.13, in this folder:
     .venv/bin/pip install -r requirements.txt
     .venv/bin/jupyter lab
 
-On Windows, in PowerShell, `py -3.12 -m venv .venv`, and `.venv\\Scripts\\` for `.venv/bin/`.
+On Windows, in PowerShell, `py -3.12 -m venv .venv`, and `.venv\\Scripts\\` instead of
+`.venv/bin/`.
 
 Open a lab and work from the top. Before you hand in the notebook:
 
