@@ -35,7 +35,8 @@ def test_grades_tell_status_from_score(lab, tmp_path):
         *(
             line.split("|")
             for line in (
-                "grace||graded||1.5|9|3||||conv2d 1.5/4; pool 0/2|||1.5|0||1.2|bubblewrap",
+                "grace||graded||1.5|9|3||||conv2d 1.5/4; pool 0/2|||1.5|0||1.2|"
+                "bubblewrap",
                 "ada||graded||8.5|9|0||||why 2.5/3|||4|2|2.5|1.2|bubblewrap",
                 "emmy||graded||0|9|3||||conv2d 0/4; pool 0/2|||0|0||1.2|bubblewrap",
                 "hedy||unreadable|not JSON||9|||||||||||0|none",
