@@ -2,9 +2,11 @@
 
 import csv
 import io
+import sys
 from dataclasses import replace
 
 import pytest
+import workbooks
 from grading_class import graded, make_lab, small_class, unreadable
 
 from cnnlab.grading.report.decisions import apply
@@ -84,6 +86,36 @@ def test_what_a_spreadsheet_saved_is_read(lab, tmp_path, encoding, delimiter):
     decisions = read_marks(path, results, [], lab)  # 李 is ? in cp1252: found by id
     assert [d.student for d in decisions] == ["Zoë", "李"]
     assert [r.written[0].points for r in apply(results, decisions, lab)] == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("suffix", workbooks.FILES)
+def test_a_workbook_is_read(lab, tmp_path, suffix):
+    pytest.importorskip("python_calamine", reason="no python-calamine here")
+    results = [graded("ada", answer="one\ntwo"), graded("ben", answer="x")]
+    rows = table(write_marksheet(results, lab, tmp_path))
+    rows[1][5], rows[2][5] = 2.5, 1.0
+    path = tmp_path / f"marks{suffix}"
+    workbooks.write_workbook(path, rows)
+    decisions = read_marks(path, results, [], lab)
+    assert [(d.student, d.points, d.by) for d in decisions] == [
+        ("ada", 2.5, path.name),
+        ("ben", 1, path.name),
+    ]
+    assert not any(r.stale for r in apply(results, decisions, lab))
+    rows[2][5] = 9.0
+    workbooks.write_workbook(path, rows)
+    with pytest.raises(ValueError, match=f"marks{suffix}, row 3: points of 'ben'"):
+        read_marks(path, results, [], lab)
+    path.write_bytes(b"no workbook")
+    with pytest.raises(ValueError, match=f"marks{suffix}: not a workbook"):
+        read_marks(path, results, [], lab)
+
+
+def test_a_workbook_without_its_library_says_how_to_mend_it(lab, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    (tmp_path / "marks.ods").touch()
+    with pytest.raises(ValueError, match="To mend: pip install python-calamine, or"):
+        read_marks(tmp_path / "marks.ods", [], [], lab)
 
 
 def test_accounts_are_ids_unless_two_claim_one(lab, tmp_path):

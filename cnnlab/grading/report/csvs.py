@@ -1,4 +1,4 @@
-"""CSV files that spreadsheets write and read: no formulas out, every dialect in."""
+"""Tables of spreadsheets: CSV without formulas out; every dialect, .ods, .xlsx in."""
 
 import codecs
 import csv
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+_WORKBOOKS = (".ods", ".xls", ".xlsb", ".xlsm", ".xlsx")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # A spreadsheet may split at ; or tab, or start a new row, inside what we quoted.
 # Where an apostrophe stands already, another: no two texts become the same.
@@ -38,12 +39,12 @@ def _cell(value) -> str:
 def read_rows(path: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """(row as a spreadsheet counts, column -> text) of a table that a person saved.
 
-    Commas, semicolons or tabs; UTF-8, UTF-16 or the letters of Windows; heads in any
-    case. Raises ValueError where a needed column is missing.
+    The first sheet of a workbook; or text with commas, semicolons or tabs, in UTF-8,
+    UTF-16 or the letters of Windows. Heads in any case. Raises ValueError where a
+    needed column is missing, or a workbook cannot be read.
     """
-    text = _decode(path.read_bytes())
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    is_workbook = path.suffix.lower() in _WORKBOOKS
+    table = iter(_sheet(path)) if is_workbook else _csv(path.read_bytes())
     head = [name.strip().casefold() for name in next(table, [])]
     missing = sorted(needed - set(head))
     if missing:
@@ -52,6 +53,27 @@ def read_rows(path: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str
         if any(row):
             row += [""] * (len(head) - len(row))
             yield number, dict(zip(head, row, strict=False))
+
+
+def _sheet(path: Path) -> list[list[str]]:
+    """The first sheet of a workbook, as a person reads its cells."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError:
+        mend = "pip install python-calamine, or save the table as CSV"
+        raise ValueError(f"{path}: a workbook. To mend: {mend}.") from None
+    try:
+        with CalamineWorkbook.from_path(path) as workbook:
+            rows = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise ValueError(f"{path}: not a workbook to be read ({error}).") from None
+    return [[_cell(v) if isinstance(v, float) else str(v) for v in r] for r in rows]
+
+
+def _csv(data: bytes) -> Iterator[list[str]]:
+    text = _decode(data)
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def _decode(data: bytes) -> str:
