@@ -6,9 +6,11 @@ import stat
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from grading_class import graded, make_lab, small_class
 from marking import marked_class, write_run
 
+from cnnlab.cli import main
 from cnnlab.grading.marking import answers, server
 from cnnlab.grading.marking.answers import Marking, summary
 from cnnlab.grading.marking.handlers import Served
@@ -138,6 +140,26 @@ def test_pages_are_drawn_while_nobody_looks(lab, big, monkeypatch):
 
     asyncio.run(look())
     assert (big.folder / "report.html").exists()
+
+
+def test_the_command_ends_with_pages_drawn_and_a_line(lab, tmp_path, monkeypatch):
+    asked = []
+
+    def serve(marking, by, *, port, open_browser, tell):
+        asked.append((by, port, open_browser))
+        tell("http://127.0.0.1:7/?token=x", 7)
+
+    monkeypatch.setattr(server, "serve", serve)
+    out = write_run(lab, tmp_path / "grades", marked_class())
+    options = ["--port", "7", "--no-browser", "--by", "jane"]
+    done = CliRunner().invoke(main, ["mark", str(out), *options])
+    assert (done.exit_code, asked) == (0, [("jane", 7, False)])
+    assert "Mark here: http://127.0.0.1:7/?token=x" in done.output
+    assert "ssh -L 7:127.0.0.1:7 " in done.output
+    assert "0 of 2 written answers are marked" in done.output
+    assert (out / "report.html").exists()
+    done = CliRunner().invoke(main, ["mark", str(tmp_path)])
+    assert done.exit_code == 2 and "holds no run. Expected the folder" in done.output
 
 
 def test_a_class_without_questions_can_be_decided_by_hand(lab, tmp_path):

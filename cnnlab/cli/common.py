@@ -46,6 +46,9 @@ def lab_of(grades: Path):
     from cnnlab.grading.report import journal
     from cnnlab.teaching.source import read
 
+    if not (grades / "results.jsonl").exists():
+        said = "Expected the folder that `cnnlab grade` wrote with -o."
+        raise ValueError(f"{grades} holds no run. {said}")
     header, _ = journal.read(grades / "results.jsonl")
     source = Path(header.get("lab_path", ""))
     if not source.is_file():  # graded elsewhere
