@@ -196,17 +196,16 @@ def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Resul
     if not marks:
         return result
     result = _with_missing(result, marks, lab)
-    # Stale until a fitting decision is found that is also the latest of all.
-    stale = set(marks)
+    found = {
+        i.name: fitting(marks.get(i.name, []), result, i.name) for i in result.items
+    }
+    counts = {name: fits[-1] for name, fits in found.items() if fits}
 
     def with_points(item):
-        fits = fitting(marks.get(item.name, []), result, item.name)
-        if not fits:
+        if not (decision := counts.get(item.name)):
             return item
-        if fits[-1] is marks[item.name][-1]:
-            stale.remove(item.name)
-        decided = Decided(fits[-1].by, fits[-1].comment, item.points)
-        return replace(item, points=fits[-1].points, decided=decided)
+        decided = Decided(decision.by, decision.comment, item.points)
+        return replace(item, points=decision.points, decided=decided)
 
     exercises = tuple(map(with_points, result.exercises))
     written = tuple(map(with_points, result.written))
@@ -216,7 +215,8 @@ def _decided(result: Result, mine: dict[str, list[Decision]], lab: Lab) -> Resul
         result,
         exercises=exercises,
         written=written,
-        stale=tuple(name for name in marks if name in stale),
+        # unless the latest of all is for the answer at hand
+        stale=tuple(n for n in marks if counts.get(n) is not marks[n][-1]),
         status=result.status if missing else GRADED,
     )
 
