@@ -13,8 +13,9 @@ import pytest
 from boxed import SECONDS, children, family, held_in_tmp, open_or_skip, run
 
 from cnnlab.grading.sandbox import forkclient, pool
+from cnnlab.grading.sandbox.plain import PlainProcesses
 from cnnlab.grading.sandbox.pool import WarmProcesses, open_processes
-from cnnlab.grading.sandbox.process import PlainProcesses, ProcessesDied
+from cnnlab.grading.sandbox.process import ProcessesDied
 
 pytestmark = [
     pytest.mark.xdist_group("warm"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.grading.sandbox import messages
+from cnnlab.grading.sandbox import messages, plain
 from cnnlab.grading.sandbox import process as module
 from cnnlab.grading.sandbox.process import ProcessesDied, StudentProcess
 from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Explanation
@@ -221,7 +221,7 @@ def test_what_an_ended_process_had_used_is_remembered(clock):
 
 @pytest.fixture(scope="module")
 def real():
-    with module.PlainProcesses().start() as process:
+    with plain.PlainProcesses().start() as process:
         yield process
 
 
@@ -275,3 +275,21 @@ def test_a_process_that_does_not_start_is_our_failure(hello):
         messages.Channel(theirs).send(hello)
         with pytest.raises(ProcessesDied, match="did not start"):
             StudentProcess(ours, Running())
+
+
+def test_over_the_loopback_address_a_process_answers_and_is_interrupted(tmp_path):
+    with plain.PlainProcesses(loopback=True).start() as process:
+        assert process.execute("x = 6 * 7", 60).status == "ok"
+        assert process.evaluate("x", 60, seed=1).value == 42
+        assert "CNNLAB_SECRET" not in str(
+            process.evaluate("import os\nsorted(os.environ)", 60, seed=1).value
+        )
+        assert process.execute("while True: pass", 1).status == TIMEOUT
+        assert process.evaluate("x", 60, seed=1).value == 42
+
+
+def test_a_process_that_says_another_secret_is_none_of_ours(monkeypatch):
+    monkeypatch.setattr(plain.secrets, "token_hex", lambda _: "x" * 40)
+    monkeypatch.setattr(plain.secrets, "compare_digest", lambda *_: False)
+    with pytest.raises(module.ProcessesDied, match="somebody else answered"):
+        plain.PlainProcesses(loopback=True).start()

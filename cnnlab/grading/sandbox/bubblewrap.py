@@ -5,8 +5,8 @@ another.
 """
 
 import os
-import platform
 import shutil
+import site
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +18,23 @@ _PARTS = ("bin", "include", "lib", "lib32", "lib64", "share", "pyvenv.cfg")
 _FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/fonts", "/etc/localtime")
 # Kept for the moment of dropping everything, see `lockdown.leave_root`
 _ROOT_ONLY = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+_ELSEWHERE = "grade on Linux, or on Windows in WSL"
 _TRIAL = "from cnnlab.grading.sandbox import lockdown; lockdown.trial()"
 
 
 class IsolationError(OSError):
     """This machine cannot box a student's code; says what is missing."""
+
+
+def import_path() -> dict[str, str]:
+    """The variable by which another Python finds this very package, where it needs one.
+
+    So it does where the package is no installed one, but a clone on PYTHONPATH.
+    """
+    home = str(Path(cnnlab.__file__).resolve().parent.parent)
+    known = {os.path.realpath(path) for path in sys.path}
+    installed = {os.path.realpath(path) for path in site.getsitepackages()}
+    return {"PYTHONPATH": home} if home in known - installed else {}
 
 
 def level(limited: tuple[str, ...]) -> str:
@@ -76,12 +88,15 @@ def _visible(readable: tuple[Path, ...]) -> list[Path]:
 
 def check() -> None:
     """Return if a student's code can be boxed here, else raise `IsolationError`."""
-    if platform.system() != "Linux":
-        raise _cannot(f"it is a tool of Linux, and this is {platform.system()}")
+    if sys.platform != "linux":
+        raise _cannot(f"it is a tool of Linux, and this is {sys.platform}")
     if shutil.which("bwrap") is None:
         raise _cannot("it is not installed", "apt-get install bubblewrap")
     trial = command([sys.executable, "-P", "-c", _TRIAL])
-    done = subprocess.run(trial, capture_output=True, text=True, errors="replace")
+    environment = {**os.environ, **import_path()}
+    done = subprocess.run(
+        trial, capture_output=True, text=True, errors="replace", env=environment
+    )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise _cannot(
@@ -93,7 +108,7 @@ def check() -> None:
         )
 
 
-def _cannot(why: str, remedy: str = "grade on Linux") -> IsolationError:
+def _cannot(why: str, remedy: str = _ELSEWHERE) -> IsolationError:
     return IsolationError(
         f"Submissions cannot be boxed with bubblewrap here: {why}. To mend: {remedy}. "
         "To grade without a box, only work you trust: --no-sandbox."

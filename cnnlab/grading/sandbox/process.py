@@ -3,15 +3,13 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
 from cnnlab.grading.sandbox import messages
-from cnnlab.grading.sandbox.family import cpu_seconds
+from cnnlab.grading.sandbox.bubblewrap import import_path
 from cnnlab.grading.sandbox.replies import DEAD, Reply, read_reply
 
 START_LIMIT = 120  # seconds until a fresh process must answer
@@ -177,51 +175,6 @@ class Processes(Protocol):
         self.close()
 
 
-class PlainProcesses(Processes):
-    """An ordinary process per submission: no box, the interpreter started anew."""
-
-    isolation = "none"
-
-    def start(self, **environment: str) -> StudentProcess:
-        folder = new_folder()
-        ours, theirs = socket.socketpair()
-        program = [sys.executable, "-m", "cnnlab.grading.sandbox.worker"]
-        with theirs:
-            process = subprocess.Popen(
-                [*program, str(theirs.fileno())],
-                cwd=folder.name,
-                env=student_environment(folder.name, **environment),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        return StudentProcess(ours, _Session(process), folder.cleanup)
-
-    def close(self) -> None:
-        """Nothing is kept between submissions."""
-
-
-class _Session:
-    """A process that leads its own session; signals reach all of it."""
-
-    def __init__(self, process: subprocess.Popen):
-        self._process = process
-
-    def send_signal(self, number: int) -> None:
-        os.killpg(self._process.pid, number)
-
-    def cpu_seconds(self) -> float | None:
-        return cpu_seconds(self._process.pid)
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self.send_signal(signal.SIGKILL)
-            self._process.wait()
-
-    def why(self) -> str:
-        return ""
-
-
 def new_folder() -> tempfile.TemporaryDirectory:
     """An empty folder for one process; its `cleanup` survives what was done there."""
     return tempfile.TemporaryDirectory(prefix="cnnlab-", ignore_cleanup_errors=True)
@@ -229,11 +182,13 @@ def new_folder() -> tempfile.TemporaryDirectory:
 
 def student_environment(home: str, **extra: str) -> dict[str, str]:
     """The whole environment of a student's process; nothing else is handed down."""
-    kept = ("PATH", "LANG", "KERAS_BACKEND")
+    kept = ("PATH", "LANG", "KERAS_BACKEND", "SYSTEMROOT")  # Windows needs the last
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},
+        **import_path(),
         "HOME": home,
         "TMPDIR": home,
+        "TEMP": home,
         "IPYTHONDIR": home,
         "MPLCONFIGDIR": home,
         "CNNLAB_BUDGET": "smoke",  # the same for the solution and for everybody

@@ -1,6 +1,7 @@
 """The student's side of the grader: runs cells and probes, answers with what came out.
 
-Started as `python -m cnnlab.grading.sandbox.worker FD`, where FD is a connected socket.
+Started as `python -m cnnlab.grading.sandbox.worker FD`, where FD is a connected socket,
+or with "port N", where the grader waits for it.
 It holds no expected value and no test; whatever it says is taken as a claim.
 """
 
@@ -16,6 +17,8 @@ import numpy as np
 from cnnlab.grading.sandbox import messages
 from cnnlab.grading.sandbox.shell import Shell, Stream, make_shell
 from cnnlab.teaching.probes import attempt
+
+_INTERRUPT = getattr(signal, "SIGBREAK", signal.SIGINT)  # on Windows, or elsewhere
 
 
 def _no_input(prompt="", *_, **__):
@@ -65,7 +68,7 @@ def serve(stream: socket.socket, shell: Shell) -> None:
     builtins.input = _no_input
     sys.stdout = Stream(shell.outputs, "stdout")
     sys.stderr = Stream(shell.outputs, "stderr")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # but while a cell runs
+    signal.signal(_INTERRUPT, signal.SIG_IGN)  # but while a cell runs
     channel.send({"status": "ready"})
     while True:
         try:
@@ -73,11 +76,11 @@ def serve(stream: socket.socket, shell: Shell) -> None:
         except messages.ProtocolError:
             return
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(_INTERRUPT, signal.default_int_handler)
             reply = _answer(shell, message)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(_INTERRUPT, signal.SIG_IGN)
         except BaseException as error:  # an interrupt between two instructions
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(_INTERRUPT, signal.SIG_IGN)
             reply = {"status": "error", "error": type(error).__name__, "outputs": []}
         channel.send(reply)
 
@@ -89,12 +92,21 @@ def _answer(shell: Shell, message: dict) -> dict:
 
 
 def main() -> None:
-    """Take over the socket whose number is the one argument."""
-    stream = socket.socket(fileno=int(sys.argv[1]))
+    """Take over the socket whose number is the one argument, or make it."""
+    stream = _connected(sys.argv[1])
     quiet = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(quiet, fd)
     serve(stream, make_shell())
+
+
+def _connected(where: str) -> socket.socket:
+    if where.isdecimal():
+        return socket.socket(fileno=int(where))
+    port = int(where.removeprefix("port "))
+    stream = socket.create_connection(("127.0.0.1", port))
+    stream.sendall(os.environ.pop("CNNLAB_SECRET").encode())
+    return stream
 
 
 if __name__ == "__main__":
