@@ -110,12 +110,12 @@ def conv1d(x, kernel, strides=1):
 # %% check="conv1d"
 check.conv1d(conv1d)
 
-# %% probe="conv1d" weight=1
+# %% probe="conv1d" says="signals and kernels of several lengths" weight=1
 rng = np.random.default_rng(seed)
 cases = [(rng.normal(size=n), rng.normal(size=w)) for n, w in ((12, 3), (9, 4), (6, 6))]
 [attempt(conv1d, x, kernel) for x, kernel in cases]
 
-# %% probe="conv1d" weight=1
+# %% probe="conv1d" says="strides of 2, 3 and 4" weight=1
 rng = np.random.default_rng(seed)
 cases = [(13, 3, 2), (14, 3, 2), (17, 4, 3), (11, 2, 4)]
 cases = [(rng.normal(size=n), w, s) for n, w, s in cases]
@@ -215,19 +215,19 @@ check.unseen(unseen)
 # %% check="sizes"
 check.conv_params(conv_params)
 
-# %% probe="sizes" weight=2 compare="equal"
+# %% probe="sizes" says="output sizes, all options together" weight=2 compare="equal"
 from operator import index  # refuses floats
 
 rng = np.random.default_rng(seed)
 cases = rng.integers([8, 1, 1, 0, 1], [64, 4, 5, 4, 4], size=(60, 5))
 np.array([index(output_size(*map(int, case))) for case in cases])
 
-# %% probe="sizes" weight=1 compare="equal"
+# %% probe="sizes" says="values that no output sees" weight=1 compare="equal"
 rng = np.random.default_rng(seed)
 cases = rng.integers([8, 1, 2, 0, 1], [64, 4, 5, 4, 4], size=(60, 5))
 np.array([unseen(*map(int, case)) for case in cases])
 
-# %% probe="sizes" weight=1 compare="equal"
+# %% probe="sizes" says="numbers of parameters" weight=1 compare="equal"
 rng = np.random.default_rng(seed)
 cases = rng.integers([1, 1, 1], [12, 300, 300], size=(30, 3))
 np.array([conv_params(*map(int, case)) for case in cases])
@@ -300,12 +300,12 @@ check.correlate2d(correlate2d)
 # %% check="correlate2d"
 check.convolve2d(convolve2d)
 
-# %% probe="correlate2d" weight=2
+# %% probe="correlate2d" says="cross-correlation, kernels of several shapes" weight=2
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 [attempt(correlate2d, rng.normal(size=n), rng.normal(size=k)) for n, k in cases]
 
-# %% probe="correlate2d" weight=1
+# %% probe="correlate2d" says="whole numbers, and inputs left as they were" weight=1
 rng = np.random.default_rng(seed)
 scan = rng.integers(0, 256, (9, 8)).astype("uint8")
 x, k = rng.normal(size=(4, 5)), np.ones((1, 1))
@@ -325,7 +325,7 @@ def left_alone():
     attempt(left_alone),
 ]
 
-# %% probe="correlate2d" weight=2
+# %% probe="correlate2d" says="convolution, kernels of several shapes" weight=2
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 [attempt(convolve2d, rng.normal(size=n), rng.normal(size=k)) for n, k in cases]
@@ -501,20 +501,20 @@ check.conv2d(conv2d)
 # %% check="conv2d"
 check.conv2d_moves(conv2d)
 
-# %% probe="conv2d" weight=1
+# %% probe="conv2d" says="batches, channels and a bias" weight=1
 rng = np.random.default_rng(seed)
 grey = rng.integers(0, 9, (2, 4, 6, 1)).astype("uint8"), rng.normal(size=(1, 4, 1, 3))
 case = rng.normal(size=(3, 7, 5, 2)), rng.normal(size=(3, 2, 2, 4)), rng.normal(size=4)
 [attempt(conv2d, *case), attempt(conv2d, *grey, rng.normal(size=3))]
 
-# %% probe="conv2d" weight=3
+# %% probe="conv2d" says="stride, padding or dilation, one at a time" weight=3
 rng = np.random.default_rng(seed)
 moves = [{"strides": 2}, {"strides": 3}, {"padding": 1}, {"padding": 2}]
 moves += [{"dilation": 2}, {"dilation": 3}]
 case = rng.normal(size=(2, 9, 8, 3)), rng.normal(size=(2, 3, 3, 2)), np.zeros(2)
 [attempt(conv2d, *case, **move) for move in moves]  # the bias has a probe of its own
 
-# %% probe="conv2d" weight=2
+# %% probe="conv2d" says="stride, padding and dilation together" weight=2
 rng = np.random.default_rng(seed)
 moves = [(2, 1, 1), (3, 2, 2), (1, 1, 2), (2, 0, 3)]
 case = rng.normal(size=(2, 10, 9, 4)), rng.normal(size=(3, 2, 4, 2)), np.zeros(2)
@@ -663,7 +663,7 @@ check.pool(pool)
 # %% check="pool"
 check.global_average_pool(global_average_pool)
 
-# %% probe="pool" weight=3
+# %% probe="pool" says="maximum, average and L2 pooling" weight=3
 rng = np.random.default_rng(seed)
 x, whole = rng.normal(size=(2, 7, 9, 3)) - 2, rng.integers(0, 99, (1, 4, 6, 2))
 cases = [(x, 2, None), (x, 3, None), (x, 2, 1), (x, 3, 2), (whole, 2, None)]
@@ -676,7 +676,7 @@ def pooled(kind):
 
 {kind: attempt(pooled, kind) for kind in kinds}
 
-# %% probe="pool" weight=1
+# %% probe="pool" says="global average pooling" weight=1
 global_average_pool(np.random.default_rng(seed).normal(size=(3, 5, 8, 4)))
 
 # %% tags=["not-graded"]
@@ -762,7 +762,7 @@ check.max_pool_backward(max_pool_backward)
 # %% check="pool_backward"
 check.average_pool_backward(average_pool_backward)
 
-# %% probe="pool_backward" weight=1
+# %% probe="pool_backward" says="backward through maximum pooling" weight=1
 rng = np.random.default_rng(seed)
 cases = [((2, 4, 6, 3), 2), ((1, 7, 8, 2), 3), ((2, 5, 5, 1), 2)]
 grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]
@@ -770,12 +770,12 @@ xs = [rng.permutation(int(np.prod(n))).reshape(n).astype(float) for n, _ in case
 cases = [(g, x, k) for g, x, (_, k) in zip(grads, xs, cases, strict=True)]
 [attempt(max_pool_backward, *case) for case in cases]
 
-# %% probe="pool_backward" weight=1
+# %% probe="pool_backward" says="maximum pooling where several values are the largest" weight=1
 rng = np.random.default_rng(seed)
 ties = rng.integers(0, 2, (3, 6, 6, 2))  # many windows have several maxima
 max_pool_backward(rng.normal(size=(3, 3, 3, 2)), ties, 2)
 
-# %% probe="pool_backward" weight=2
+# %% probe="pool_backward" says="backward through average pooling" weight=2
 rng = np.random.default_rng(seed)
 cases = [((2, 4, 6, 3), 2), ((1, 7, 8, 2), 3), ((2, 5, 5, 1), 2)]
 grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]

@@ -94,12 +94,12 @@ check.neuron(neuron)
 # %% check="perceptron"
 check.perceptron(perceptron)
 
-# %% probe="perceptron"
+# %% probe="perceptron" says="one neuron, with two activations"
 rng = np.random.default_rng(seed)
 x, w, b = rng.normal(size=(9, 3)), rng.normal(size=3), rng.normal()
 np.concatenate([neuron(x, w, b, phi) for phi in (np.tanh, lambda z: (z >= 0) + 0.0)])
 
-# %% probe="perceptron" weight=3
+# %% probe="perceptron" says="the learning rule, epoch by epoch" weight=3
 rng, found = np.random.default_rng(seed), []
 for epochs in (1, 3, 7, 9):
     x, y = rng.normal(size=(30, 4)), rng.choice([-1, 1], 30)
@@ -174,13 +174,13 @@ def softmax(z):
 # %% check="softmax"
 check.softmax(softmax)
 
-# %% probe="softmax"
+# %% probe="softmax" says="scores of several shapes"
 rng = np.random.default_rng(seed)
 scores = [rng.normal(size=shape) for shape in ((5,), (7, 3), (2, 3, 4))]
 parts = [*map(softmax, scores), softmax(rng.integers(-3, 3, (2, 6))), *scores]
 np.concatenate([np.ravel(part) for part in parts])
 
-# %% probe="softmax"
+# %% probe="softmax" says="scores in the thousands"
 rng = np.random.default_rng(seed)
 scores = rng.normal(size=(8, 5)) + np.linspace(-5000, 5000, 8)[:, np.newaxis]
 with np.errstate(all="ignore"):
@@ -238,17 +238,17 @@ check.squared_error(squared_error)
 # %% check="losses"
 check.cross_entropies(binary_cross_entropy, cross_entropy)
 
-# %% probe="losses"
+# %% probe="losses" says="squared error"
 rng = np.random.default_rng(seed)
 np.array([squared_error(*rng.normal(size=(2, n, 3))) for n in (1, 4, 9)])
 
-# %% probe="losses"
+# %% probe="losses" says="binary cross-entropy, small probabilities too"
 rng = np.random.default_rng(seed)
 y, p = rng.integers(0, 2, (4, 9)), rng.random((4, 9))
 values = [binary_cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
 np.array([*values, np.isfinite(binary_cross_entropy(y[0], 1.0 * y[1]))])
 
-# %% probe="losses"
+# %% probe="losses" says="cross-entropy, small probabilities too"
 rng = np.random.default_rng(seed)
 y, p = np.eye(5)[rng.integers(0, 5, (4, 9))], rng.dirichlet(np.ones(5), (4, 9))
 values = [cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
@@ -404,7 +404,7 @@ check.numerical_gradient(numerical_gradient)
 # %% check="gradient_check"
 check.relative_error(relative_error)
 
-# %% probe="gradient_check" weight=2
+# %% probe="gradient_check" says="the numerical gradient" weight=2
 rng = np.random.default_rng(seed)
 x, c = rng.normal(size=(2, 3, 4)).astype("float32")
 values, line = [], [numerical_gradient(lambda z: np.sum(c[0] * z**2), x[0])]
@@ -413,7 +413,7 @@ for step in (0.5, 1e-5):
 in_float64 = [np.asarray(v).dtype == np.float64 for v in values]
 np.concatenate([np.ravel(v) for v in (*values, *line, x, in_float64)])
 
-# %% probe="gradient_check"
+# %% probe="gradient_check" says="the relative error"
 rng = np.random.default_rng(seed)
 one, noise = rng.normal(size=(2, 5, 3))
 with np.errstate(all="ignore"):
@@ -514,12 +514,12 @@ def cross_entropy_gradient(y, p):
 # %% check="output_gradients"
 check.output_gradients(squared_error_gradient, cross_entropy_gradient)
 
-# %% probe="output_gradients"
+# %% probe="output_gradients" says="gradient of the squared error"
 rng = np.random.default_rng(seed)
 y, f = rng.normal(size=(2, 7, 3))
 np.concatenate([squared_error_gradient(y, f), y, f])  # these two as they were
 
-# %% probe="output_gradients"
+# %% probe="output_gradients" says="gradient of softmax with cross-entropy"
 rng = np.random.default_rng(seed)
 y, p = np.eye(4)[rng.integers(0, 4, 9)], rng.dirichlet(np.ones(4), 9)
 np.concatenate([cross_entropy_gradient(y, p), y, p])  # these two as they were
@@ -739,7 +739,7 @@ def sgd_epoch(gradients, x, y, W, b, batch_size, learning_rate, rng):
 # %% check="sgd_epoch"
 check.sgd_epoch(sgd_epoch)
 
-# %% probe="sgd_epoch" weight=2
+# %% probe="sgd_epoch" says="the steps, with batches that fit and that do not" weight=2
 from cnnlab.checks.lab02 import watch_epoch
 
 
@@ -750,7 +750,7 @@ def way(watch_epoch, m):
 
 [attempt(way, watch_epoch, m) for m in (4, 3, 5)]
 
-# %% probe="sgd_epoch" compare="equal"
+# %% probe="sgd_epoch" says="each example once, in an order drawn anew" compare="equal"
 from cnnlab.checks.lab02 import watch_epoch
 
 rng = np.random.default_rng(seed)

@@ -133,13 +133,13 @@ check.activations(leaky_relu, elu)
 # %% check="activations"
 check.derivatives(sigmoid_prime, tanh_prime, leaky_relu_prime, elu_prime, swish_prime)
 
-# %% probe="activations" weight=2
+# %% probe="activations" says="leaky ReLU, ELU and their slopes" weight=2
 rng = np.random.default_rng(seed)
 x, (a, b) = -np.sort(-rng.uniform(-6, 6, (4, 50))), rng.uniform(0.05, 0.9, 2)
 cases = ((leaky_relu, a), (leaky_relu_prime, a), (elu, b), (elu_prime, b))
 [np.array([function(x), function(x, other)]) for function, other in cases]
 
-# %% probe="activations" weight=3
+# %% probe="activations" says="slopes of sigmoid, tanh and swish" weight=3
 x = np.random.default_rng(seed).uniform(-6, 6, (4, 50))
 [sigmoid_prime(x), tanh_prime(x), swish_prime(x)]
 
@@ -187,11 +187,11 @@ def dead_units(z):
 # %% check="saturation"
 check.saturation(saturated, dead_units)
 
-# %% probe="saturation"
+# %% probe="saturation" says="the share of saturated units"
 slopes = np.random.default_rng(seed).normal(size=(40, 30))
 np.array([saturated(slopes), saturated(slopes, 0.4), saturated(slopes[0], 0.7)])
 
-# %% probe="saturation" compare="equal"
+# %% probe="saturation" says="the share of dead units" compare="equal"
 rng = np.random.default_rng(seed)
 dense, maps = rng.integers(-9, 2, (9, 60)), rng.integers(-9, 2, (2, 2, 2, 60))
 np.array([dead_units(dense.astype(float)), dead_units(maps.astype(float))])
@@ -319,14 +319,14 @@ def variances(x, weights, phi):
 # %% check="initialisation"
 check.initialisation(initial_std, start, variances)
 
-# %% probe="initialisation" weight=2
+# %% probe="initialisation" says="the standard deviation by fan-in and fan-out" weight=2
 rng = np.random.default_rng(seed)
 shapes = [*rng.integers(2, 400, (6, 2)), *rng.integers(2, 30, (6, 4))]
 shapes = [tuple(map(int, shape)) for shape in shapes]
 np.array([initial_std(s, name) for s in shapes for name in ("lecun", "glorot", "he")])
 
 
-# %% probe="initialisation" weight=1 essential=["spread"] rtol=0.04 atol=0.004
+# %% probe="initialisation" says="drawn kernels and biases" weight=1 essential=["spread"] rtol=0.04 atol=0.004
 nets = {"he": (2, 300, 200, 200, 150), "lecun": (1, 300, 200, 200, 150, 150)}
 drawn = {
     scheme: [start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2)]
@@ -356,7 +356,7 @@ def generator(scheme, kernels, biases):
     "drawn anew from rng": attempt(of_both, generator),
 }
 
-# %% probe="initialisation" weight=1
+# %% probe="initialisation" says="variances through the layers" weight=1
 rng = np.random.default_rng(seed)
 sizes = rng.integers(3, 20, 6)
 pairs = zip(sizes[:-1], sizes[1:], strict=True)
@@ -587,13 +587,13 @@ def penalty_gradients(weights, l1=0.0, l2=0.0):
 # %% check="penalties"
 check.penalties(penalty, penalty_gradients)
 
-# %% probe="penalties"
+# %% probe="penalties" says="the penalty"
 rng = np.random.default_rng(seed)
 nine = [(rng.normal(size=(5, 4)), rng.normal(size=4)) for _ in range(9)]
 cases = ((0, 0.3, 0), (3, 0, 0.2), (6, 0.1, 0.02))
 np.array([penalty(nine[i : i + 3], l1=a, l2=b) for i, a, b in cases])
 
-# %% probe="penalties"
+# %% probe="penalties" says="its gradients"
 rng = np.random.default_rng(seed)
 weights = [(rng.normal(size=(5, 4)), rng.normal(size=4)) for _ in range(3)]
 cases = ((0.3, 0), (0, 0.2), (0.1, 0.02))
@@ -651,7 +651,7 @@ def dropout(x, rate, training, rng):
 check.dropout(dropout)
 
 
-# %% probe="dropout" rtol=0.12 atol=0.02
+# %% probe="dropout" says="in training: what is dropped, and scaled" rtol=0.12 atol=0.02
 def seen(rate):
     rng, x = np.random.default_rng(1), np.random.default_rng(seed).random((150, 160))
     kept, x = x + 1, x + 1
@@ -667,7 +667,7 @@ def seen(rate):
 
 np.array([seen(p) for p in (0.3, 0.5, 0.75)], float)
 
-# %% probe="dropout"
+# %% probe="dropout" says="in inference: nothing"
 rng = np.random.default_rng(seed)
 x = rng.normal(size=(6, 3, 3, 4))
 np.array([dropout(x, rate, False, rng) for rate in (0.0, 0.3, 0.9)]) - x + x.mean()
@@ -725,7 +725,7 @@ def batch_norm_params(channels):
 # %% check="batch_norm"
 check.batch_norm(batch_norm, batch_norm_params)
 
-# %% probe="batch_norm" weight=5 essential=["y in training"]
+# %% probe="batch_norm" says="in training" weight=5 essential=["y in training"]
 shapes = ((4, 3, 5, 6), (9, 7), (2, 6, 2, 3))
 draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
 maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
@@ -742,7 +742,7 @@ def part(which, x, draw, momentum):
     "moving variance": [attempt(part, 2, *case) for case in cases],
 }
 
-# %% probe="batch_norm" weight=3 essential=["y in inference"]
+# %% probe="batch_norm" says="in inference" weight=3 essential=["y in inference"]
 shapes = ((1, 3, 5, 6), (9, 7))
 draws = [np.random.default_rng(seed).uniform(0.5, 3, (4, s[-1])) for s in shapes]
 maps = [np.random.default_rng(seed).normal(2, 3, s) for s in shapes]
@@ -759,7 +759,7 @@ def inferred(which, x, draw, epsilon):
     "moving variance, kept": [attempt(inferred, 2, *case) for case in cases],
 }
 
-# %% probe="batch_norm" weight=1 compare="equal"
+# %% probe="batch_norm" says="the number of parameters" weight=1 compare="equal"
 channels = np.random.default_rng(seed).integers(1, 600, 9)
 np.array([batch_norm_params(int(c)) for c in channels])
 
@@ -835,7 +835,7 @@ def accuracy(model, x, y):
 # %% check="network"
 check.network(regularised, accuracy)
 
-# %% probe="network" weight=3
+# %% probe="network" says="the network: its outputs and sizes" weight=3
 from cnnlab.teaching.probes import respond
 
 model, x = regularised(), np.random.default_rng(seed).normal(size=(9, 196))
@@ -843,13 +843,13 @@ outputs = respond(model, x.astype("float32"), seed)
 sizes = [int(np.prod(w.shape)) for w in model.weights if "seed" not in w.path]
 np.concatenate([np.ravel(outputs), sorted(sizes)])
 
-# %% probe="network" weight=3 rtol=0.15
+# %% probe="network" says="dropout at its rate" weight=3 rtol=0.15
 from cnnlab.teaching.probes import noise
 
 image = np.random.default_rng(seed).normal(size=(1, 196)).astype("float32")
 np.array([noise(regularised(rate=p), image, seed).mean() for p in (0.15, 0.4)])
 
-# %% probe="network" weight=3 rtol=5e-5
+# %% probe="network" says="the L2 penalty" weight=3 rtol=5e-5
 from cnnlab.teaching.probes import fixed_weights
 
 models = [regularised(l2=factor) for factor in (0.003, 0.05)]
@@ -858,13 +858,13 @@ for model in models:
     fixed_weights(model, seed)
 np.array([float(sum(model.losses)) for model in models])
 
-# %% probe="network" weight=1 rtol=0.05
+# %% probe="network" says="how the weights begin" weight=1 rtol=0.05
 model = regularised()
 model(np.zeros((1, 196), "float32"))
 begin = {tuple(w.shape): keras.ops.convert_to_numpy(w) for w in model.weights}
 np.array([begin[196, 64].std(), begin[64, 64].std(), np.abs(begin[10,]).max()])
 
-# %% probe="network" weight=2
+# %% probe="network" says="the accuracy, nothing trained on the way" weight=2
 from cnnlab.teaching.probes import fixed_weights
 
 rng = np.random.default_rng(seed)

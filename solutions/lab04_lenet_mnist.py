@@ -85,14 +85,14 @@ def prepare(images):
 # %% check="prepare"
 check.prepare(prepare)
 
-# %% probe="prepare" weight=3
+# %% probe="prepare" says="values and shape" weight=3
 rng = np.random.default_rng(seed)
 [
     prepare(rng.integers(0, top, shape).astype("uint8"))
     for top, shape in ((256, (5, 28, 28)), (2, (3, 8, 11)))
 ]
 
-# %% probe="prepare" compare="equal"
+# %% probe="prepare" says="the type of the values" compare="equal"
 from cnnlab.teaching.check import to_numpy
 
 str(to_numpy(prepare(np.zeros((2, 4, 4), "uint8"))).dtype)
@@ -145,7 +145,7 @@ def split(x, y, validation, seed=0):
 # %% check="split"
 check.split(split)
 
-# %% probe="split" weight=2 compare="equal"
+# %% probe="split" says="every image once, with its label" weight=2 compare="equal"
 rng = np.random.default_rng(seed)
 n, aside = int(rng.integers(50, 200)), int(rng.integers(10, 40))
 keys = rng.permutation(1000)[:n]
@@ -153,7 +153,7 @@ keys = rng.permutation(1000)[:n]
 both = np.concatenate([a, c]).ravel()
 np.concatenate([[len(a), len(c)], np.sort(both), np.concatenate([b, d]) - 7 * both])
 
-# %% probe="split" compare="equal"
+# %% probe="split" says="shuffled, and the same for the same seed" compare="equal"
 sorted_labels = np.arange(300) // 30
 drawn = [split(sorted_labels, sorted_labels, 100, seed=s)[1][0] for s in (3, 3, 4)]
 np.array([len(set(drawn[0])), *(np.array_equal(drawn[0], d) for d in drawn)])
@@ -318,13 +318,13 @@ def lenet_then():
 # %% check="lenet_then"
 check.lenet_then(lenet_then)
 
-# %% probe="lenet_then" weight=2 essential="what the layers do, in their order"
+# %% probe="lenet_then" says="what the layers do" weight=2 essential="what the layers do, in their order"
 from cnnlab.teaching.probes import respond
 
 x = np.random.default_rng(seed).random((6, 28, 28, 1)).astype("float32")
 respond(lenet_then(), x, seed, classifier=True, biases=False)  # they are counted below
 
-# %% probe="lenet_then" compare="equal"
+# %% probe="lenet_then" says="numbers of parameters, a new network at each call" compare="equal"
 from cnnlab.teaching.probes import behaviour
 
 x = np.zeros((1, 28, 28, 1), "float32")
@@ -404,7 +404,7 @@ def train_model(model, training, validation, epochs, batch_size):
 # %% check="train_model"
 check.train_model(train_model, lenet_then)
 
-# %% probe="train_model" weight=3 essential=["training images and labels", "validation images and labels", "the model", "loss"]
+# %% probe="train_model" says="what is asked of Keras" weight=3 essential=["training images and labels", "validation images and labels", "the model", "loss"]
 from cnnlab.teaching.probes import as_probabilities
 from cnnlab.teaching.training import asked_of_fit, class_numbers, judged, pairs
 
@@ -434,7 +434,7 @@ def accuracy():
     "the history is a dict": isinstance(asked["result"], dict),
 }
 
-# %% probe="train_model" essential="a loss that fits the outputs" atol=1e-3
+# %% probe="train_model" says="the loss" essential="a loss that fits the outputs" atol=1e-3
 from cnnlab.teaching.check import to_numpy
 from cnnlab.teaching.probes import as_probabilities, respond
 from cnnlab.teaching.training import asked_of_fit, cross_entropy
@@ -498,7 +498,7 @@ x_secret = mnist.x_test[order] / 255 + rng.normal(0, 0.1, (500, 28, 28, 1))
 x_secret, y_secret = x_secret.clip(0, 1).astype("float32"), mnist.y_test[order]
 
 
-# %% probe="train_model" weight=2 compare="accuracy" margin=0.2 holdout="unseen"
+# %% probe="train_model" says="right answers for unseen images" weight=2 compare="accuracy" margin=0.2 holdout="unseen"
 # six seeds gave 0.87 to 0.91, other sound optimisers 0.71 and more; Adam(0.1) 0.26
 def keys(x, y):
     return np.sort(x.sum((1, 2, 3), dtype=float) * (1 + y))
@@ -600,13 +600,13 @@ def lenet_now():
 # %% check="lenet_now"
 check.lenet_now(lenet_now)
 
-# %% probe="lenet_now" weight=2
+# %% probe="lenet_now" says="what the layers do" weight=2
 from cnnlab.teaching.probes import respond
 
 x = np.random.default_rng(seed).random((6, 28, 28, 1)).astype("float32")
 respond(lenet_now(), x, seed, classifier=True)
 
-# %% probe="lenet_now" weight=2 rtol=0.15
+# %% probe="lenet_now" says="dropout, at its place and rate" weight=2 rtol=0.15
 from cnnlab.teaching.probes import noise
 
 image = np.random.default_rng(seed).random((1, 28, 28, 1)).astype("float32")
@@ -722,14 +722,14 @@ check.confusion_matrix(confusion_matrix)
 # %% check="scores"
 check.scores(scores)
 
-# %% probe="scores" compare="equal"
+# %% probe="scores" says="the confusion matrix" compare="equal"
 rng = np.random.default_rng(seed)
 [
     confusion_matrix(rng.integers(0, k, 5000), rng.integers(0, k, 5000), k + 1)
     for k in (3, 10)
 ]
 
-# %% probe="scores" weight=2
+# %% probe="scores" says="precision and recall, empty classes too" weight=2
 rng = np.random.default_rng(seed)
 matrix = rng.integers(1, 50, (6, 6))
 matrix[2], matrix[:, 4] = 0, 0  # a class without images, a class never predicted

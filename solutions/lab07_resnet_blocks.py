@@ -213,7 +213,7 @@ check.shortcut_a(shortcut_a)
 # %% check="shortcuts"
 check.shortcut_b(shortcut_b)
 
-# %% probe="shortcuts"
+# %% probe="shortcuts" says="shortcut A: strides and zeros"
 from cnnlab.teaching.blocks import block_behaviour
 
 rng = np.random.default_rng(seed)
@@ -224,7 +224,7 @@ does = [
 ]
 np.concatenate([each["outputs"].ravel() for each in does])
 
-# %% probe="shortcuts"
+# %% probe="shortcuts" says="shortcut B: a projection"
 from cnnlab.teaching.blocks import block_behaviour
 
 block_behaviour(shortcut_b, (6, 4, 3), 5, 2, seed)
@@ -433,7 +433,7 @@ def network(
 # %% check="network"
 check.network(network)
 
-# %% probe="network" compare="equal"
+# %% probe="network" says="which blocks are asked for" compare="equal"
 from cnnlab.teaching.blocks import blocks_asked
 
 rng = np.random.default_rng(seed)
@@ -442,7 +442,7 @@ rng = np.random.default_rng(seed)
     for n, filters in zip(rng.permutation([1, 2, 4]), (3, 4, 5), strict=True)
 ]
 
-# %% probe="network" weight=2
+# %% probe="network" says="the whole network, with and without batch normalisation" weight=2
 from cnnlab import blocks
 from cnnlab.teaching.probes import behaviour
 

@@ -173,7 +173,7 @@ def augmenter(
 # %% check="augmenter"
 check.augmenter(augmenter)
 
-# %% probe="augmenter" rtol=0.2 atol=0.001
+# %% probe="augmenter" says="angles, shifts and brightness within their range" rtol=0.2 atol=0.001
 from cnnlab.teaching.augmentation import spread
 
 rng = np.random.default_rng(seed)
@@ -184,7 +184,7 @@ degrees, shift, brightness = rng.uniform([10, 0.1, 0.1], [40, 0.2, 0.2])
     spread(augmenter(brightness=brightness), "brighter"),
 ]
 
-# %% probe="augmenter" compare="equal"
+# %% probe="augmenter" says="flips" compare="equal"
 from cnnlab.teaching.augmentation import flip_quarters
 
 options = [(True, False), (False, True), (True, True)]

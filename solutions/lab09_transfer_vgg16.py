@@ -267,12 +267,12 @@ def preprocess(images):
 # %% check="preprocess"
 check.preprocess(preprocess)
 
-# %% probe="preprocess" weight=2
+# %% probe="preprocess" says="values, of whole and of floating-point pixels" weight=2
 rng = np.random.default_rng(seed)
 pixels = rng.integers(0, 256, (4, 5, 6, 3))
 [preprocess(pixels[:2].astype("uint8")), preprocess(pixels[2:].astype("float32"))]
 
-# %% probe="preprocess" compare="equal"
+# %% probe="preprocess" says="the type, and pixels left as they were" compare="equal"
 rng = np.random.default_rng(seed)
 given = rng.integers(0, 256, (2, 3, 3, 3)).astype("float32")
 kept = given.copy()
@@ -513,12 +513,12 @@ def assemble(base, head):
 # %% check="assemble"
 check.assemble(assemble)
 
-# %% probe="assemble" weight=2 essential=["outputs", "what a step trains"]
+# %% probe="assemble" says="outputs, and what a training step changes" weight=2 essential=["outputs", "what a step trains"]
 from cnnlab.teaching import finetuning
 
 finetuning.what_a_step_trains(assemble, seed)
 
-# %% probe="assemble"
+# %% probe="assemble" says="batch normalisation stays in inference"
 from cnnlab.teaching import finetuning
 
 finetuning.what_a_call_moves(assemble, seed)
