@@ -237,8 +237,9 @@ def _executed(lab: Lab, outcomes: list[Outcome]) -> dict:
         else:
             cell = nbformat.v4.new_markdown_cell(step.source)
         cell["id"] = f"step-{number}"
-        name = step.cell.name if step.cell else ""
-        ours = {"kind": step.kind, "name": name}
+        ours = {"kind": step.kind, "name": "", "cell": ""}
+        if step.cell:
+            ours |= {"name": step.cell.name, "cell": step.cell.id}
         if step.figures:  # not among the outputs: those were made here
             ours["figures"] = list(step.figures)
         cell["metadata"] = {"cnnlab": ours}

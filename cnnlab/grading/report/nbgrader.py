@@ -6,7 +6,10 @@ Needs the extra `nbgrader`. Only nbgrader's public `Gradebook` is used.
 import json
 import os
 import sys
-from collections import defaultdict
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -40,6 +43,7 @@ def to_nbgrader(
     """
     try:
         from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise ValueError(
             'nbgrader is not installed. To mend: pip install "cnnlab[nbgrader]"'
@@ -50,18 +54,30 @@ def to_nbgrader(
     # no "needs a person" there
     graded = [r for r in drawn(results, grades, lab) if r.status == GRADED]
     exported, typed = _Exported(course, lab), []
-    with Gradebook(database or f"sqlite:///{course.resolve()}/gradebook.db") as book:
-        _write_assignment(book, lab, course)
-        for result in graded:
-            result = with_notebook(result, grades)
-            typed += _write_submission(book, lab, result, course, exported)
+    database = database or f"sqlite:///{course.resolve()}/gradebook.db"
+    try:
+        with _silence(), Gradebook(database) as book:
+            _write_assignment(book, lab, course)
+            for result in graded:
+                result = with_notebook(result, grades)
+                typed += _write_submission(book, lab, result, course, exported)
+    except SQLAlchemyError as error:
+        raise ValueError(f"{database}: {getattr(error, 'orig', error)}") from None
     return [file_name(r.student) for r in graded], typed
 
 
-class _Exported:
-    """The manual scores that we wrote into a gradebook: any other is a person's.
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Warnings of SQLAlchemy about how nbgrader calls it are nobody's here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
-    Kept in the course folder, before the gradebook is told and after: a score of ours
+
+class _Exported:
+    """The scores and comments that we wrote into a gradebook: others are a person's.
+
+    Kept in the course folder, before the gradebook is told and after: what is ours
     is known even when this was killed in between.
     """
 
@@ -70,14 +86,14 @@ class _Exported:
         known = self._path.exists() and self._path.read_text(encoding="utf-8")
         self._mine = json.loads(known) if known else {}
 
-    def is_ours(self, student: str, cell: str, score: float | None) -> bool:
-        """Whether a manual score is none, or one that we have written."""
-        return score is None or score in self._mine.get(student, {}).get(cell, ())
+    def is_ours(self, student: str, place: str, value: float | str | None) -> bool:
+        """Whether a value is none, or one that we have written."""
+        return value is None or value in self._mine.get(student, {}).get(place, ())
 
-    def keep(self, student: str, scores: dict[str, list[float]]) -> None:
-        """Remember for good which scores of a student, by cell, are ours."""
-        if self._mine.get(student) != scores:
-            self._mine[student] = scores
+    def keep(self, student: str, values: dict[str, list]) -> None:
+        """Remember for good which values of a student, by place, are ours."""
+        if self._mine.get(student) != values:
+            self._mine[student] = values
             write_atomic(self._path, json.dumps(self._mine), sync=True)
 
 
@@ -93,8 +109,8 @@ def _write_assignment(book, lab: Lab, course: Path) -> None:
     book.update_or_create_assignment(lab.name)
     book.update_or_create_notebook(lab.name, lab.name)
     for folder in ("source", "release"):
-        _write(course / folder / lab.name, lab, labs.student(lab))
-    for cell in labs.student(lab).cells:
+        _write(course / folder / lab.name, lab, _released(lab))
+    for cell in _released(lab).cells:
         facts = cell.metadata.get("nbgrader")
         if not facts:
             continue
@@ -104,10 +120,20 @@ def _write_assignment(book, lab: Lab, course: Path) -> None:
             book.update_or_create_grade_cell(*where, max_score=points, cell_type=kind)
         if facts["solution"]:
             book.update_or_create_solution_cell(*where)
-        locked, source = facts["locked"], cell.source
-        book.update_or_create_source_cell(
-            *where, cell_type=kind, locked=locked, source=source
-        )
+        same = {name: facts[name] for name in ("cell_type", "locked", "checksum")}
+        book.update_or_create_source_cell(*where, source=cell.source, **same)
+
+
+def _released(lab: Lab) -> nbformat.NotebookNode:
+    """The student notebook with the checksums by which nbgrader knows its cells."""
+    from nbgrader.utils import compute_checksum
+
+    notebook = labs.student(lab)
+    for cell in notebook.cells:
+        if facts := cell.metadata.get("nbgrader"):
+            facts["cell_type"] = cell.cell_type
+            facts["checksum"] = compute_checksum(cell)
+    return notebook
 
 
 def _write_submission(
@@ -115,11 +141,12 @@ def _write_submission(
 ) -> list[str]:
     """Write one student's scores and notebook; what was typed there, in words."""
     student = file_name(result.student)
+    name = result.student.removesuffix(f" {result.account}")  # of two of one name
     # Only for display in formgrader: of most names the last word is the family's.
-    first, _, last = result.student.rpartition(" ")
+    first, _, last = name.rpartition(" ")
     book.update_or_create_student(student, first_name=first, last_name=last)
     book.update_or_create_submission(lab.name, student)
-    typed = _write_scores(book, lab, result, student, exported)
+    typed = _write_values(book, lab, result, student, exported)
     notebook = _with_metadata(lab, result.notebook or {"cells": []})
     # formgrader shows `autograded/`; nbgrader's own Autograde starts from `submitted/`
     for folder in ("submitted", "autograded"):
@@ -127,56 +154,90 @@ def _write_submission(
     return typed
 
 
-def _write_scores(
+def _write_values(
     book, lab: Lab, result: Result, student: str, exported: _Exported
 ) -> list[str]:
-    """Scores by the grader are automatic ones, those of people are manual ones."""
-    manual = {f"question-{w.name}": w.points for w in result.written}
-    auto = {}
-    for e in result.exercises:
-        name = f"check-{e.name}-1"
-        auto[name] = e.decided.found if e.decided else e.points
-        manual[name] = e.points if e.decided else None
-    grades = {n: book.find_grade(n, lab.name, lab.name, student) for n in manual}
-    old = {name: grade.manual_score for name, grade in grades.items()}
-    ours = {n for n in old if exported.is_ours(student, n, old[n])}
-    wanted = {n: [manual[n]] for n in ours if manual[n] is not None}
-    before = {n: [old[n]] for n in ours if old[n] is not None}
-    # Both the old scores of ours and the new ones are ours while the gradebook is told:
+    """Scores and comments, where no person has typed others.
+
+    A score is both an automatic and a manual one there: nbgrader's own Autograde, which
+    runs the visible checks, replaces the first and leaves the second.
+    """
+    values, where = _values(result), (lab.name, lab.name, student)
+    found = {place: _find(book, place, where) for place in values}
+    old = {place: getattr(*found[place]) for place in values}
+    ours = {p for p in values if exported.is_ours(student, p, old[p])}
+    wanted = {p: [values[p]] for p in ours if values[p] is not None}
+    before = {p: [old[p]] for p in ours if old[p] is not None}
+    # Both the old values of ours and the new ones are ours while the gradebook is told:
     # after a kill in between, whichever stands there was not typed by a person.
-    both = {n: before.get(n, []) + wanted.get(n, []) for n in before | wanted}
+    both = {p: before.get(p, []) + wanted.get(p, []) for p in before | wanted}
     exported.keep(student, both)
-    for name, grade in grades.items():
-        if name in auto:
-            grade.auto_score = auto[name]
-        if name in ours:
-            grade.manual_score = manual[name]
-        scores = grade.manual_score, auto.get(name)
-        grade.needs_manual_grade = scores == (None, None)
+    for place in ours:
+        setattr(*found[place], values[place])
+    for e in result.exercises:
+        grade, _ = found[f"check-{e.name}-1"]
+        grade.auto_score = e.decided.found if e.decided else e.points
+    for grade, field in found.values():
+        if field == "manual_score":
+            scores = grade.manual_score, grade.auto_score
+            grade.needs_manual_grade = scores == (None, None)
+    submission = book.find_submission_notebook(*where)
+    submission.late_submission_penalty = _cost(result)
     book.db.commit()
     exported.keep(student, wanted)
     return [
-        f"{result.student} {name.split('-')[1]} {old[name]:g}"
-        for name in grades
-        if name not in ours and old[name] != manual[name]
+        f"{result.student} {place.split('-')[1]} {_told(old[place])}"
+        for place in values
+        if place not in ours and old[place] != values[place]
     ]
 
 
+def _told(value: float | str) -> str:
+    return repr(value) if isinstance(value, str) else f"{value:g}"
+
+
+def _cost(result: Result) -> float | None:
+    """Points that lateness costs."""
+    whole = replace(result, penalty=0.0).total
+    cost = 0 if whole is None else whole - result.total
+    return round(cost, 2) or None
+
+
+def _values(result: Result) -> dict[str, float | str | None]:
+    """By place, `CELL` for a score and `comment-CELL` for a comment: what we say."""
+    values = {}
+    for e in result.exercises:
+        values[f"check-{e.name}-1"] = e.points
+        lost = e.points != e.max_points
+        said = (e.check_message, *e.messages) if lost else ()
+        values[f"comment-{e.name}-exercise-{e.name}"] = _comment(e, *said)
+    for w in result.written:
+        values[f"question-{w.name}"] = w.points
+        values[f"comment-{w.name}-question-{w.name}"] = _comment(w)
+    return values
+
+
+def _comment(item, *said: str) -> str | None:
+    """What a person said; else the first of what the grader did."""
+    mine = item.decided.comment if item.decided else ""
+    return mine or next(filter(str.strip, said), None)
+
+
+def _find(book, place: str, where: tuple) -> tuple:
+    """The record of a place in the gradebook, and which of its fields is a person's."""
+    if place.startswith("comment-"):
+        return book.find_comment(place.split("-", 2)[2], *where), "manual_comment"
+    return book.find_grade(place, *where), "manual_score"
+
+
 def _with_metadata(lab: Lab, executed: dict) -> nbformat.NotebookNode:
-    """The executed notebook with nbgrader's metadata, each grade id once."""
-    ours = defaultdict(list)
-    for cell in labs.student(lab).cells:
-        facts = cell.metadata.get("cnnlab")
-        if facts:
-            ours[facts["kind"], facts["name"]].append(cell)
-    # In order: a cell that was split in two gives nbgrader one of its kind, as an id
-    # that stands twice would be refused.
-    notebook = nbformat.from_dict({**labs.student(lab), "cells": executed["cells"]})
+    """The executed notebook with nbgrader's metadata, each cell of ours once."""
+    notebook = _released(lab)
+    ours = {cell.id: cell for cell in notebook.cells}
+    notebook = nbformat.from_dict({**notebook, "cells": executed["cells"]})
     for cell in notebook.cells:
-        facts = cell.metadata["cnnlab"]
-        same = ours[facts["kind"], facts["name"]]
-        if same:
-            known = same.pop(0)
+        known = ours.pop(cell.metadata["cnnlab"].get("cell", ""), None)
+        if known:
             cell.id, cell.metadata = known.id, known.metadata
     return notebook
 
