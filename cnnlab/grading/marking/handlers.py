@@ -63,6 +63,10 @@ class Served:
         key = self.secret.encode()
         return hmac.new(key, purpose.encode(), hashlib.sha256).hexdigest()
 
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._thread.shutdown()
+
     async def call(self, function: Callable, *arguments):
         """What a function that reads or writes files returns."""
         loop = asyncio.get_running_loop()

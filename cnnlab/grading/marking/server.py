@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -50,7 +51,19 @@ async def _serve(marking, by, port, open_browser, tell) -> None:
     tell(address + secret, _port(listener))
     if open_browser:  # every user of the machine may see what it is started with
         await asyncio.to_thread(webbrowser.open, address + served.once)
-    await _draw_when_idle(served)
+    drawing = asyncio.create_task(_draw_when_idle(served))
+    await _ended()
+    drawing.cancel()
+    served.close()
+
+
+async def _ended() -> None:
+    """Until Ctrl-C or `kill`; a shell's background jobs ignore the first by themselves."""
+    end, loop = asyncio.Event(), asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows: an exception ends all
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end.set)
+    await end.wait()
 
 
 async def _draw_when_idle(served: Served) -> None:
