@@ -58,7 +58,7 @@ async def _serve(marking, by, port, open_browser, tell) -> None:
 
 
 async def _ended() -> None:
-    """Until Ctrl-C or `kill`; a shell's background jobs ignore the first by themselves."""
+    """Until Ctrl-C or `kill`: both, since a shell's background job ignores Ctrl-C."""
     end, loop = asyncio.Event(), asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows: an exception ends all
         for number in (signal.SIGINT, signal.SIGTERM):
