@@ -211,7 +211,7 @@ def test_a_busy_folder_is_said_and_the_page_says_it_again(client, out, monkeypat
     monkeypatch.setattr("cnnlab.grading.marking.keeping._WAIT", 0)
     with decisions.Decisions(out):
         status, text = mark(client, "ada", 1)
-    assert status == 503 and "another run is writing here" in text
+    assert (status, text) == (503, "decisions.jsonl: another run is writing here")
     assert mark(client, "ada", 1)[0] == 200
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 from browser import open_page
-from grading_class import make_lab
+from grading_class import graded, make_lab
 from marking import marked_class, write_run
 
-from cnnlab.grading.report.decisions import read
+from cnnlab.grading.report.decisions import Decisions, decide, read
 
 PROGRAM = "from cnnlab.cli import main; main()"
 
@@ -34,9 +34,12 @@ def serve(out):
 
 @pytest.fixture
 def out(tmp_path):
-    """A run of four students in a folder of its own."""
-    folder = tmp_path / "grades"
-    return write_run(make_lab(tmp_path), folder, marked_class())
+    """A run of four students; one of them had handed in another answer before."""
+    lab, folder = make_lab(tmp_path), tmp_path / "grades"
+    older = graded("cleo", answer="older")
+    with Decisions(write_run(lab, folder, marked_class())) as kept:
+        kept.append([decide(older, "why", 2, lab, comment="well said", by="joe")])
+    return folder
 
 
 def points(out) -> list:
@@ -66,10 +69,19 @@ def test_marking_by_keyboard_goes_on_after_a_kill(out, tmp_path):
             page.wait("#state", "kept: 1 of 3")
             page.wait("#questions", "✓ 2/2")
             assert points(out)[-3:] == [1, 3, None]
+            page.js("document.querySelector('#strip .stale').click()")
+            page.wait("#stale", "2 of 3 by joe for an answer that was replaced since")
+            page.press("y", "r")
+            page.write("says why in her mail")
+            page.press("Enter")
+            page.wait(
+                "#asked", "To be looked at again, says jane: “says why in her mail”"
+            )
+            page.wait("#state", "kept: 2 of 3, jane")
             server.send_signal(signal.SIGINT)
             said = server.communicate(timeout=30)[0]
     assert "2 of 2 written answers are marked; 1 student has no score yet." in said
-    assert (out / "feedback" / "ada.html").stat().st_size
+    assert "asked to be graded again: why (says" in (out / "report.html").read_text()
 
 
 def _look_at_all(page):

@@ -51,7 +51,8 @@ def _open(marking: Marking) -> decisions.Decisions:
     try:
         return decisions.Decisions(marking.folder, wait=_WAIT)
     except ValueError as error:  # or a line is damaged, which a person must mend
-        raise Busy(str(error)) from None
+        said = str(error).replace(f"{marking.folder}/", "").split(". ")[0]
+        raise Busy(said.rstrip(".")) from None
 
 
 def _stack(marking: Marking, kept: list, result: Result, item: str) -> list[Decision]:
