@@ -14,6 +14,7 @@ from cnnlab.grading import class_run
 from cnnlab.grading.sandbox.bubblewrap import IsolationError
 from cnnlab.grading.sandbox.pool import open_processes
 from cnnlab.grading.sandbox.process import Processes
+from cnnlab.grading.sandbox.view import view_for
 from cnnlab.teaching import source as labs
 from cnnlab.teaching.selfcheck import run_cells
 
@@ -55,7 +56,7 @@ def run(root: Path, out: Path) -> None:
     # The demonstration starts afresh; `grade` itself would go on where it stopped.
     if (folder / "results.jsonl").exists():
         (folder / "results.jsonl").unlink()
-    with _processes() as processes, Progress() as progress:
+    with _processes(read) as processes, Progress() as progress:
         results = class_run.grade_folder(
             read,
             out / "submissions",
@@ -69,10 +70,10 @@ def run(root: Path, out: Path) -> None:
     click.echo(f"Class report: {folder / 'report.html'}")
 
 
-def _processes() -> Processes:
+def _processes(lab: labs.Lab) -> Processes:
     """Boxed; where there is no box without one, as this class is of our making."""
     try:
-        return open_processes()
+        return open_processes(view=view_for(lab))
     except IsolationError as error:
         click.echo(f"   without a box: it is our own code. {error}")
         return open_processes(sandbox=False)

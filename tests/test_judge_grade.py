@@ -22,6 +22,7 @@ from cnnlab.grading.judge.reference import (
 from cnnlab.grading.judge.results import from_dict
 from cnnlab.grading.judge.schedule import Outcome
 from cnnlab.grading.sandbox.pool import open_processes
+from cnnlab.grading.sandbox.process import Processes
 from cnnlab.grading.sandbox.replies import DEAD, OK, Reply
 from cnnlab.teaching import source as labs
 
@@ -312,7 +313,7 @@ def test_what_an_exercise_is_about_costs_half_of_it(summed, old, new, points, sa
 # --- our own failures ---------------------------------------------------------
 
 
-class Broken:
+class Broken(Processes):
     """Processes that fail on our side: at the first start, or at a later one."""
 
     isolation = "none"
@@ -326,7 +327,7 @@ class Broken:
             raise self.error
         return self
 
-    def execute(self, source, limit):
+    def execute(self, source, limit, given=False):
         return Reply(DEAD, error="the process ended")
 
     def evaluate(self, source, limit, **names):
@@ -405,7 +406,7 @@ def test_every_probe_has_a_secret_of_its_own():
 
 def test_points_never_exceed_the_maximum(monkeypatch, right):
     class Generous(Broken):
-        def execute(self, source, limit):
+        def execute(self, source, limit, given=False):
             return Reply(OK)
 
         def evaluate(self, source, limit, **names):

@@ -8,6 +8,7 @@ from cnnlab.grading.judge import schedule
 from cnnlab.grading.judge.compare import Verdict
 from cnnlab.grading.judge.reference import Reference
 from cnnlab.grading.judge.schedule import NOT_RUN, run
+from cnnlab.grading.sandbox.process import Processes
 from cnnlab.grading.sandbox.replies import DEAD, ERROR, OK, TIMEOUT, Reply
 from cnnlab.teaching import source as labs
 
@@ -56,13 +57,19 @@ two
 FIRST, AGAIN, LOOK_TWO = "check one 1", "check one 2", "check two 1"
 
 
-class Recorder:
+class Recorder(Processes):
     """Stands for the student's processes: notes what is asked, answers as told."""
 
     isolation = "none"
 
     def __init__(self, told: dict):
         self.told, self.asked, self.limits = told, [], {}
+        self.whole_from = None  # how much had been asked when these were asked for
+
+    @property
+    def whole(self):
+        self.whole_from = len(self.asked)
+        return self
 
     def start(self):
         return self
@@ -70,7 +77,7 @@ class Recorder:
     def close(self):
         pass
 
-    def execute(self, source, limit):
+    def execute(self, source, limit, given=False):
         return self._note(source, limit, Reply(OK))
 
     def evaluate(self, source, limit, **names):
@@ -118,11 +125,16 @@ def ran(source):
         recorder = Recorder(
             {to_source[name]: reply for name, reply in dict(told).items()}
         )
+
+        def asked(recorder):
+            return [by_source.get(text, text) for text in recorder.asked]
+
         found = run(reference, steps, recorder, wrong)
         assert [outcome.step for outcome in found] == steps
         run_it.outcomes = {names[o.step.cell.id]: o for o in found if o.step.cell}
+        run_it.apart = asked(recorder)[recorder.whole_from :]
         run_it.limits = {by_source.get(k, k): v for k, v in recorder.limits.items()}
-        return [by_source.get(text, text) for text in recorder.asked]
+        return asked(recorder)
 
     return run_it
 
@@ -155,21 +167,24 @@ def test_checks_of_right_answers_are_not_run(ran):
     assert ran.outcomes[FIRST].reply is None
 
 
-def test_checks_of_wrong_answers_are_run_before_any_other_cell(ran):
+def test_checks_of_wrong_answers_are_run_at_the_end_with_what_they_need(ran):
     order = ran({"probe one 1": WRONG})
-    place = order.index("probe one 1")
-    assert order[place + 1 : place + 4] == [FIRST, AGAIN, "middle = 2"]
-    assert order.count(FIRST) == order.count(AGAIN) == 1
+    place = order.index("after = 4")
+    assert order[place + 1 :] == ["probe two 1", "exercise one 1", FIRST, AGAIN]
 
 
-@pytest.mark.parametrize(
-    ("probe", "checks", "below"),
-    [("probe one 2", [FIRST, AGAIN], "end = 3"), ("probe two 1", [LOOK_TWO], None)],
-)
-def test_checks_are_run_when_a_later_probe_is_wrong(ran, probe, checks, below):
-    order = [*ran({probe: WRONG}), None]
-    place = order.index(probe) + 1
-    assert order[place:][: len(checks) + 1] == [*checks, below]
+def test_a_check_sees_its_answer_as_it_was_above_it(ran):
+    order = ran({"probe two 1": WRONG}, one="one = 1", two="two = one")
+    place = order.index("probe two 1")
+    assert order[place + 1 :] == ["exercise one 1", "exercise two 1", LOOK_TWO]
+
+
+def test_checks_are_run_where_all_of_the_package_is(ran):
+    ran({"probe one 1": WRONG, "probe two 1": WRONG})
+    assert ran.apart == [
+        *("exercise one 1", FIRST, AGAIN),
+        *("exercise two 1", LOOK_TWO),
+    ]
 
 
 def test_errors_are_wrong_too(ran):
@@ -199,10 +214,10 @@ def test_all_checks_together_have_their_own_time(ran):
     assert ran.limits[FIRST] == 20 and ran.limits["probe one 2"] == 10
 
 
-def test_an_untouched_answer_is_checked_and_not_probed(ran, source):
+def test_an_untouched_answer_is_neither_probed_nor_checked(ran, source):
     (stub,) = [c.stub for c in source.of_kind("exercise") if c.name == "one"]
     order = ran(one=stub)
-    assert FIRST in order and "probe one 1" not in order
+    assert FIRST not in order and "probe one 1" not in order
 
 
 def test_what_uses_a_forbidden_name_is_checked(ran):

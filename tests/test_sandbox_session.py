@@ -13,7 +13,7 @@ class Process:
     def __init__(self, clock, first):
         self.ran, self.clock, self.closed, self.first = [], clock, False, first
 
-    def execute(self, source, limit):
+    def execute(self, source, limit, given=False):
         assert not self.closed and limit > 0
         if source == "die" or (source == "die again" and not self.first):
             self.closed = True

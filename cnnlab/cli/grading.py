@@ -54,17 +54,16 @@ def _with_running(command):
 
 
 @contextmanager
-def _ready(*, no_sandbox, quiet, jobs, scheduler, **said) -> Iterator[dict]:
+def _ready(lab, *, no_sandbox, quiet, jobs, scheduler, **said) -> Iterator[dict]:
     """Options of `class_run.grade_class`, with all that must be closed afterwards."""
-    from cnnlab.grading.sandbox import pool
+    from cnnlab.grading import class_run
+    from cnnlab.grading.sandbox.pool import open_processes
+    from cnnlab.grading.sandbox.view import view_for
 
     with (
-        plain_errors(),
-        pool.open_processes(sandbox=not no_sandbox) as processes,  # starts meanwhile
+        open_processes(sandbox=not no_sandbox, view=view_for(lab)) as processes,
         Progress(quiet=quiet) as progress,
     ):
-        from cnnlab.grading import class_run
-
         yield {
             "processes": processes,
             "executor": class_run.make_executor(jobs, scheduler),
@@ -99,18 +98,19 @@ def _choices(*, only, choose, assume_lab, worksheet, late_penalty) -> dict:
 @_with_running
 def grade(lab, submissions, out, seed, resume, marks, **running):
     """Grade SUBMISSIONS (a folder, or a Moodle or Canvas zip) of LAB."""
-    with _ready(**running) as options:
-        from cnnlab.grading import class_run
-        from cnnlab.teaching.source import read
+    from cnnlab.grading import class_run
+    from cnnlab.teaching.source import read
 
+    with plain_errors():
         source = read(find_source(lab))
         # Who says one of these speaks of a run that exists: it needs no --resume.
         about_a_run = ("only", "choose", "assume_lab", "worksheet", "late_penalty")
         resume = resume or marks or any(running[name] for name in about_a_run)
         seed = class_run.choose_seed(out, seed, resume=bool(resume))
-        results = class_run.grade_folder(
-            source, submissions, out, marks=marks, seed=seed, **options
-        )
+        with _ready(source, **running) as options:
+            results = class_run.grade_folder(
+                source, submissions, out, marks=marks, seed=seed, **options
+            )
     if not running["quiet"]:  # after the display of progress has gone
         screen.grades(results)
         tell_stale(results)
@@ -130,12 +130,13 @@ def regrade(grades, submissions, lab, **running):
     SUBMISSIONS says where they are now, if not where they were. The lab may have been
     mended since; what people decided stands, and no earlier result is lost.
     """
-    with _ready(**running) as options:
-        from cnnlab.grading import regrade
-        from cnnlab.teaching.source import read
+    from cnnlab.grading import regrade
+    from cnnlab.teaching.source import read
 
+    with plain_errors():
         source = read(find_source(lab)) if lab else lab_of(grades)
-        rows, path = regrade.regrade(source, grades, submissions, **options)
+        with _ready(source, **running) as options:
+            rows, path = regrade.regrade(source, grades, submissions, **options)
     changed = [row for row in rows if row[1] != row[2] or row[-1]]
     if not running["quiet"]:
         screen.table(regrade.HEAD, [map(_cell, row) for row in changed])

@@ -150,16 +150,19 @@ def forbidden_names(source: str, names, known: dict | None = None) -> list[str]:
     """
     if not names:
         return []
+    used = full_names(source, known)
+    used |= {part for name in used for part in name.split(".") if part[:2] == "__"}
+    return matching(used, (*names, *_UNSEEN.split()))
+
+
+def full_names(source: str, known: dict | None = None) -> set[str]:
+    """The dotted names that a piece of source uses, by all that they may stand for."""
     own = meanings(source)
     known = merge(_ALIASES, known or {}, own)
     used = set().union(*own.values()) if own else set()
-    for node in ast.walk(_tree(source)):
-        if dotted := _dotted(node):
-            used.add(dotted)
-            used |= {part for part in dotted.split(".") if part.startswith("__")}
+    used |= {_dotted(node) for node in ast.walk(_tree(source))} - {""}
     used |= {f"{m}.{u}" for m in known.get("*", ()) for u in used}
-    full = {meaning for name in used for meaning in _expand(name, known)}
-    return matching(full, (*names, *_UNSEEN.split()))
+    return {meaning for name in used for meaning in _expand(name, known)}
 
 
 def patched_names(source: str, known: dict) -> list[str]:

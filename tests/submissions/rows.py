@@ -551,6 +551,7 @@ forger(
     "np.random.default_rng = lambda seed=None: old(0)",
     size=SIZE,
     slide=SLIDE,
+    points=(4, 6),  # right answers, asked with NumPy's own generator
 )
 forger("knows the bounds", size="def output_size(*a):\n    return 20")
 forger(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnlab.grading.handin.rebuild import official_names
 from cnnlab.grading.judge.compare import Verdict, compare
 from cnnlab.grading.sandbox.process import Processes, StudentProcess
 from cnnlab.grading.sandbox.replies import OK, Reply
@@ -22,12 +23,14 @@ class Reference:
     """What the solution answered.
 
     Args:
+        answers: the names that the lab's exercises ask for.
         values: probe cell id -> the solution's value.
         holdouts: holdout name -> (images, labels); the labels stay here.
         seconds: cell id -> seconds of a processor that the solution used.
     """
 
     seed: int
+    answers: tuple[str, ...] = ()
     values: dict = field(default_factory=dict)
     holdouts: dict = field(default_factory=dict)
     seconds: dict = field(default_factory=dict)
@@ -40,7 +43,8 @@ def make_reference(
 
     Not its checks: no points come from them.
     """
-    reference = Reference(seed)
+    asked = (official_names(cell) for cell in lab.of_kind("exercise"))
+    reference = Reference(seed, tuple(sorted(set().union(*asked))))
     with processes.start() as process:  # the same budget and box as a submission
         kinds = ("code", "exercise", "holdout", "probe")
         for cell in (c for c in lab.of_kind(*kinds) if c.is_graded):
@@ -62,10 +66,10 @@ def make_reference(
 def _ask(process: StudentProcess, cell: Cell, reference: Reference) -> Reply:
     if cell.kind == "holdout":
         source = f'{cell.source}\n{{"x": x_secret, "y": y_secret}}'
-        return process.evaluate(source, _SECONDS, seed=_seed(reference.seed, cell))
+        return process.evaluate(source, _SECONDS, **_common_names(cell, reference))
     if cell.kind == "probe":
         return process.evaluate(cell.source, _SECONDS, **probe_names(cell, reference))
-    return process.execute(cell.source, _SECONDS)
+    return process.execute(cell.source, _SECONDS, given=cell.kind == "code")
 
 
 def _seed(seed: int, cell: Cell) -> int:
@@ -98,11 +102,18 @@ def _check_fair(where: str, cell: Cell, reference: Reference) -> None:
 
 
 def probe_names(cell: Cell, reference: Reference) -> dict:
-    """What is defined for a probe: its seed, and the images of its holdout."""
-    names = {"seed": _seed(reference.seed, cell)}
+    """What a probe is given: seed, names of answers, the images of its holdout."""
+    names = _common_names(cell, reference)
     if "holdout" in cell.options:
         names["x_secret"] = reference.holdouts[cell.options["holdout"]][0]
     return names
+
+
+def _common_names(cell: Cell, reference: Reference) -> dict:
+    return {
+        "seed": _seed(reference.seed, cell),
+        "answers": list(reference.answers),
+    }
 
 
 def judge_value(cell: Cell, value, reference: Reference) -> Verdict:

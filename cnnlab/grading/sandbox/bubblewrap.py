@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cnnlab
 
+_PACKAGE = Path(cnnlab.__file__).parent
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _PARTS = ("bin", "include", "lib", "lib32", "lib64", "share", "pyvenv.cfg")
 _FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/fonts", "/etc/localtime")
@@ -43,13 +44,15 @@ def level(limited: tuple[str, ...]) -> str:
     return f"boxed (bubblewrap, own namespaces, no network, no privileges); {groups}"
 
 
-def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:
+def command(
+    program: list[str], readable: tuple[Path, ...] = (), package: Path | None = None
+) -> list[str]:
     """The bubblewrap command line that runs `program` boxed.
 
     Bound read-only, at their own paths: the system's programs and libraries, this
-    interpreter with its packages, `cnnlab`, the weights that ship with it, and
-    `readable`. Not the rest of the checkout that `cnnlab` may be part of, no home,
-    and nothing writable but an empty /tmp.
+    interpreter with its packages, `cnnlab` (or, in its place, `package`), the weights
+    that ship with it, and `readable`. Not the rest of the checkout that `cnnlab` may
+    be part of, no home, and nothing writable but an empty /tmp.
     """
     arguments = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
     arguments += ["--unshare-uts", "--unshare-cgroup-try", "--new-session"]
@@ -70,6 +73,8 @@ def command(program: list[str], readable: tuple[Path, ...] = ()) -> list[str]:
             arguments += ["--symlink", os.readlink(path), str(path)]
         else:
             arguments += ["--ro-bind", str(path), str(path)]
+    if package:
+        arguments += ["--ro-bind", str(package), str(_PACKAGE)]
     # Last: the folders above had to be made first
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     return [*arguments, "--", *program]
@@ -81,7 +86,7 @@ def _visible(readable: tuple[Path, ...]) -> list[Path]:
     prefixes = dict.fromkeys([*prefixes, os.path.realpath(sys.base_prefix)])
     paths = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
     paths += [Path(path) for path in (*_SYSTEM, *_FILES)]
-    paths += [Path(cnnlab.__file__).parent]
+    paths += [_PACKAGE]
     existing = [path for path in paths if path.exists()]
     return list(dict.fromkeys([*existing, *(p.resolve(strict=True) for p in readable)]))
 

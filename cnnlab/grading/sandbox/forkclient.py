@@ -19,6 +19,7 @@ from cnnlab.grading.sandbox.process import (
     ProcessesDied,
     student_environment,
 )
+from cnnlab.grading.sandbox.view import View
 
 _FORK_LIMIT = 30  # seconds for an answer of the server
 _END_LIMIT = 10  # seconds for a killed server to be gone
@@ -27,11 +28,17 @@ _END_LIMIT = 10  # seconds for a killed server to be gone
 class ForkServer:
     """A running `forkserver`, boxed or not: started here, awaited at first use.
 
+    Args:
+        boxed: in bubblewrap, with `readable` files and folders shown.
+        view: of this package, in its place.
+
     Raises `ProcessesDied`, from every method, when it is not running or not answering;
     it is closed by then, and with it all its forks.
     """
 
-    def __init__(self, boxed: bool, readable: tuple[Path, ...] = ()):
+    def __init__(
+        self, boxed: bool, readable: tuple[Path, ...] = (), view: View | None = None
+    ):
         self._lock = threading.Lock()
         self._server = None  # the first process of its box, once it has answered
         self._log = tempfile.TemporaryFile()
@@ -39,10 +46,17 @@ class ForkServer:
         self._control, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         program = [sys.executable, "-P", "-m", "cnnlab.grading.sandbox.forkserver"]
         program += [str(theirs.fileno()), *["boxed"][:boxed]]
+        self._copy = view.copy() if view else None
+        package = Path(self._copy.name, "cnnlab") if self._copy else None
+        environment = student_environment("/tmp" if boxed else self._home.name)
+        if boxed:
+            program = bubblewrap.command(program, readable, package)
+        elif package:
+            environment["PYTHONPATH"] = str(package.parent)
         with theirs:
             self._started = subprocess.Popen(
-                bubblewrap.command(program, readable) if boxed else program,
-                env=student_environment("/tmp" if boxed else self._home.name),
+                program,
+                env=environment,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -110,4 +124,6 @@ class ForkServer:
         self._started.kill()
         self._started.wait()
         self._home.cleanup()
+        if self._copy:
+            self._copy.cleanup()
         self._log.close()

@@ -12,7 +12,7 @@ import socket
 import sys
 
 from cnnlab.grading.sandbox import forking, lockdown, messages, worker
-from cnnlab.grading.sandbox.shell import Shell, make_shell
+from cnnlab.grading.sandbox.shell import Shell
 
 
 def serve(control: socket.socket, boxed: bool) -> None:
@@ -25,7 +25,7 @@ def serve(control: socket.socket, boxed: bool) -> None:
     kept = os.listdir("/tmp") if boxed else None
     with forking.lasting():  # all that is made before the first fork is shared
         forking.preload()
-        shell = make_shell()
+        shell = worker.prepare()
     forking.leave_no_zombies()
     forking.tell_of(1 if boxed else os.getpid(), control)
     while True:

@@ -131,6 +131,15 @@ def _as_array(value) -> np.ndarray | None:
         return None
 
 
+def kind_of(error: BaseException) -> str:
+    """The kind of an exception, where it is one of Python's own.
+
+    Not what it says, and no name of the student's: both could carry what a probe asked.
+    """
+    known = type(error).__module__ == "builtins"
+    return type(error).__name__ if known else "an exception of another kind"
+
+
 class Opaque(str):
     """A value that could not be sent; the text is the name of its type."""
 

@@ -21,12 +21,16 @@ from cnnlab.grading.sandbox.process import (
     new_folder,
     student_environment,
 )
+from cnnlab.grading.sandbox.view import View
 
 _WATCH = 0.2  # seconds between two looks at what the processes use
 
 
 def open_processes(
-    *, sandbox: bool = True, readable: tuple[Path, ...] = ()
+    *,
+    sandbox: bool = True,
+    readable: tuple[Path, ...] = (),
+    view: View | None = None,
 ) -> Processes:
     """The fastest processes this machine can give; warm and boxed on Linux.
 
@@ -35,6 +39,7 @@ def open_processes(
     Args:
         sandbox: box the students' code. False only for code you trust.
         readable: files and folders shown, read-only, inside the box.
+        view: what answers may see of `cnnlab`; all of it where it is left out.
 
     Raises:
         IsolationError: submissions cannot be boxed here; says what is missing.
@@ -43,7 +48,7 @@ def open_processes(
         bubblewrap.check()
     if sys.platform != "linux":
         return PlainProcesses()
-    processes = WarmProcesses(boxed=sandbox, readable=readable)
+    processes = WarmProcesses(boxed=sandbox, readable=readable, view=view)
     processes.prepare()
     return processes
 
@@ -51,8 +56,15 @@ def open_processes(
 class WarmProcesses(Processes):
     """A fork of one `ForkServer` per submission: it has imported everything."""
 
-    def __init__(self, *, boxed: bool = True, readable: tuple[Path, ...] = ()):
-        self._boxed, self._readable = boxed, tuple(readable)
+    def __init__(
+        self,
+        *,
+        boxed: bool = True,
+        readable: tuple[Path, ...] = (),
+        view: View | None = None,
+    ):
+        self._boxed, self._readable, self._view = boxed, tuple(readable), view
+        self._whole = None
         self._server, self._children = None, set()
         self._lock, self._closed = threading.Lock(), threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -65,6 +77,14 @@ class WarmProcesses(Processes):
     def isolation(self) -> str:
         """How a student's code is boxed, in words."""
         return bubblewrap.level(self._groups[1]) if self._boxed else "none"
+
+    @property
+    def whole(self) -> Processes:
+        """Started when they are first asked for: most answers of a class are right."""
+        with self._lock:
+            if self._view and not self._whole:
+                self._whole = WarmProcesses(boxed=self._boxed, readable=self._readable)
+            return self._whole or self
 
     def prepare(self) -> None:
         """Start the server; it gets ready while the caller goes on."""
@@ -115,7 +135,7 @@ class WarmProcesses(Processes):
     def _new_server(self):
         from cnnlab.grading.sandbox.forkclient import ForkServer  # Linux only
 
-        return ForkServer(self._boxed, self._readable)
+        return ForkServer(self._boxed, self._readable, self._view)
 
     def _watch(self) -> None:
         pause = _WATCH
@@ -134,13 +154,15 @@ class WarmProcesses(Processes):
         with self._lock:
             if self._server:
                 self._server.close()
-            self._server = None
+            if self._whole:
+                self._whole.close()
+            self._server = self._whole = None
 
     def __reduce__(self):
         """Elsewhere, such as in a worker of a cluster: one server per process."""
-        return _of_this_process, (self._boxed, self._readable)
+        return _of_this_process, (self._boxed, self._readable, self._view)
 
 
 @functools.cache
-def _of_this_process(boxed: bool, readable: tuple[Path, ...]) -> WarmProcesses:
-    return WarmProcesses(boxed=boxed, readable=readable)
+def _of_this_process(boxed: bool, readable: tuple, view: View | None) -> WarmProcesses:
+    return WarmProcesses(boxed=boxed, readable=readable, view=view)

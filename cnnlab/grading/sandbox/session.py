@@ -20,15 +20,25 @@ class Session:
         self._processes, self._left = processes, seconds
         self._process, self._done = None, []
 
-    def ask(self, limit: float, source: str, names: dict | None = None) -> Reply:
-        """Run a cell, or with `names` evaluate a probe, for at most `limit` seconds."""
+    def ask(
+        self,
+        limit: float,
+        source: str,
+        names: dict | None = None,
+        *,
+        given: bool = False,
+    ) -> Reply:
+        """Run a cell, or with `names` evaluate a probe, for at most `limit` seconds.
+
+        What a `given` cell defines is kept for the probes, whatever becomes of it.
+        """
         process = self._ready()
         limit = min(limit, self._left)
         if process is None or limit <= 0:
             return Reply(DEAD, error="the time for the notebook is used up")
         with self._counted() as replies:
             if names is None:
-                reply = process.execute(source, limit)
+                reply = process.execute(source, limit, given=given)
             else:
                 reply = process.evaluate(source, limit, **names)
             replies.append(reply)
@@ -36,7 +46,7 @@ class Session:
             self._process = None
         # What hung would hang again; a probe leaves nothing that a later cell needs
         elif names is None and reply.status != TIMEOUT:
-            self._done.append((source, limit))
+            self._done.append((source, limit, given))
         return reply
 
     def extend(self, seconds: float) -> None:
@@ -58,16 +68,17 @@ class Session:
             with self._counted():
                 self._process = self._processes.start()
             again, self._done = self._done, []
-            for number, (source, limit) in enumerate(again):
+            for number, (source, limit, given) in enumerate(again):
                 if self._left <= 0:
                     break
+                limit = min(limit, self._left)
                 with self._counted() as replies:
-                    reply = self._process.execute(source, min(limit, self._left))
+                    reply = self._process.execute(source, limit, given=given)
                     replies.append(reply)
                 if reply.status == DEAD:
                     self._process, self._done = None, self._done + again[number + 1 :]
                     break
-                self._done.append((source, limit))
+                self._done.append((source, limit, given))
         return self._process
 
     def close(self) -> None:

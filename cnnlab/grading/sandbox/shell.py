@@ -95,6 +95,7 @@ class Shell(InteractiveShell):
     def __init__(self, **kwargs):
         self.outputs = Outputs()
         self.source, self.explanation = "", None
+        self.given = {}  # what the lab's own cells defined
         super().__init__(**kwargs)
 
     def enable_gui(self, gui=None):

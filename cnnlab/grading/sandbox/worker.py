@@ -14,8 +14,9 @@ import sys
 
 import numpy as np
 
-from cnnlab.grading.sandbox import messages
+from cnnlab.grading.sandbox import messages, pristine
 from cnnlab.grading.sandbox.shell import Shell, Stream, make_shell
+from cnnlab.teaching.names import defined_names
 from cnnlab.teaching.probes import attempt
 
 _INTERRUPT = getattr(signal, "SIGBREAK", signal.SIGINT)  # on Windows, or elsewhere
@@ -25,11 +26,25 @@ def _no_input(prompt="", *_, **__):
     raise EOFError("input() has no answer while grading: nobody is at the keyboard")
 
 
-def execute(shell: Shell, source: str) -> dict:
-    """Run one cell as Jupyter would: its status, outputs, and what a check said."""
+def prepare() -> Shell:
+    """All that can be done before it is known whose cells will run."""
+    shell = make_shell()
+    builtins.input = _no_input
+    pristine.remember()
+    return shell
+
+
+def execute(shell: Shell, source: str, given: bool = False) -> dict:
+    """Run one cell as Jupyter would: its status, outputs, and what a check said.
+
+    What a `given` cell binds is kept for the probes.
+    """
     shell.outputs.clear()
     shell.source, shell.explanation = source, None
     result = shell.run_cell(source, store_history=False)
+    if given:
+        space = shell.user_ns
+        shell.given |= {k: space[k] for k in defined_names(source) if k in space}
     return {
         "status": "ok" if result.success else "error",
         "outputs": shell.outputs.items,
@@ -38,12 +53,20 @@ def execute(shell: Shell, source: str) -> dict:
 
 
 def evaluate(shell: Shell, source: str, names: dict) -> dict:
-    """The value of the last expression of `source`, in a copy of the namespace."""
+    """The value of the last expression of `source`, in a namespace of its own.
+
+    Of the student's names it holds those of the `answers`; what given cells defined is
+    as they left it, and what it imports as it was before the student's first cell.
+
+    Args:
+        names: what else it holds, encoded: `answers`, `seed`, images of a holdout.
+    """
     shell.outputs.clear()
-    # A copy, so that no probe changes what the next one, or a check, finds
-    space = {k: v for k, v in shell.user_ns.items() if not _shadows(k)}
-    space |= {"np": np, "attempt": attempt}
-    space |= {name: messages.decode(value) for name, value in names.items()}
+    pristine.restore()
+    names = {name: messages.decode(value) for name, value in names.items()}
+    answers = set(names.pop("answers")) & set(shell.user_ns)
+    answers = {name: shell.user_ns[name] for name in answers}
+    space = {"np": np, "attempt": attempt, **shell.given, **answers, **names}
     np.random.seed(space["seed"])
     if keras := sys.modules.get("keras"):  # a lab in plain NumPy does not wait for it
         keras.utils.set_random_seed(space["seed"])
@@ -54,18 +77,12 @@ def evaluate(shell: Shell, source: str, names: dict) -> dict:
         value = eval(compile(ast.Expression(last.value), "<probe>", "eval"), space)
         return {"status": "ok", "value": messages.encode(value)}
     except BaseException as error:
-        return {"status": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
-
-
-def _shadows(name: str) -> bool:
-    """Whether a student's variable, such as `sum`, hides what a probe uses."""
-    return hasattr(builtins, name) and not name.startswith("_")
+        return {"status": "error", "error": messages.kind_of(error)}
 
 
 def serve(stream: socket.socket, shell: Shell) -> None:
     """Answer messages until the grader hangs up."""
     channel = messages.Channel(stream)
-    builtins.input = _no_input
     sys.stdout = Stream(shell.outputs, "stdout")
     sys.stderr = Stream(shell.outputs, "stderr")
     signal.signal(_INTERRUPT, signal.SIG_IGN)  # but while a cell runs
@@ -86,9 +103,7 @@ def serve(stream: socket.socket, shell: Shell) -> None:
 
 
 def _answer(shell: Shell, message: dict) -> dict:
-    if "names" in message:
-        return evaluate(shell, message["source"], message["names"])
-    return execute(shell, message["source"])
+    return (evaluate if "names" in message else execute)(shell, **message)
 
 
 def main() -> None:
@@ -97,7 +112,7 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(quiet, fd)
-    serve(stream, make_shell())
+    serve(stream, prepare())
 
 
 def _connected(where: str) -> socket.socket:
