@@ -53,7 +53,7 @@ def package():
 
 def test_a_needed_function_is_kept_with_all_that_it_uses(package):
     assert defined(package, "models/classic.py") == {"mlp"}
-    assert defined(package, "models/ends.py") == {"classifier", "images"}
+    assert defined(package, "models/ends.py") == {"classifier", "image_input"}
     assert "keras.Model" in (package / "models/classic.py").read_text()
 
 
