@@ -20,7 +20,7 @@ export function show(number) {
   asking = false;
   at[store.view] = list()[(number + list().length) % list().length].label;
   hooks.draw();
-  $("answer-side").scrollIntoView({ block: "nearest" });
+  if ($("answer-side").getBoundingClientRect().top < 0) $("answer-side").scrollIntoView();
   $("who").focus({ preventScroll: true });
   drawFigures();
 }
@@ -96,6 +96,9 @@ export function drawQuestion() {
     $("answer").classList.toggle("blank", answer.blank);
     // rendered by the server, which escapes what a student wrote; and nothing may run
     $("answer").innerHTML = answer.blank ? "No answer." : answer.html;
+    for (const link of $("answer").querySelectorAll("a")) {
+      Object.assign(link, { target: "_blank", rel: "noopener noreferrer" }); // the page stays
+    }
   }
   drawMark(answer, stateOf(answer.label, store.view));
 }
