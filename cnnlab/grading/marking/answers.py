@@ -37,6 +37,7 @@ class Marking:
 
     def refresh(self) -> None:
         """Read anew what has changed since."""
+        # Taken before reading: what is written meanwhile is read at the next look.
         seen = tuple(map(_stamp, (self.folder / "results.jsonl", self._file)))
         if seen == self._seen:
             return
@@ -61,6 +62,7 @@ class Marking:
 
     def _label(self) -> dict[str, Result]:
         """Results by label."""
+        # A late hand-in may make all labels longer; each keeps how it begins.
         for letters in range(_LABEL, 32):
             found = {self._letters(r, letters): r for r in self.results}
             if len(found) == len(self.results):
@@ -125,6 +127,7 @@ class Marking:
         counts: dict[str, Counter] = {}
         for mine in decisions.by_result(self.results, self.decisions, self.lab):
             for item, stack in mine.items():
+                # A comment is kept at every pause: those before are how it began.
                 given = [d.comment for d in stack if not d.asks][-1:]
                 counts.setdefault(item, Counter()).update(filter(None, given))
         return {i: [c for c, _ in n.most_common(_COMMENTS)] for i, n in counts.items()}

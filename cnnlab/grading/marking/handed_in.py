@@ -23,6 +23,7 @@ def figures(result: Result, folder: str | Path, question: str) -> list[dict]:
         titles.append(title or (titles[-1] if titles else ""))
         section = number if title and number <= at else section
     # Above the question first, going up: there the figures are that it asks about.
+    # Backwards from the question, since a figure is asked about below it.
     order = [*range(at, -1, -1), *range(at + 1, len(cells))]
     return [
         {

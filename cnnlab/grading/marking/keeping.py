@@ -36,6 +36,7 @@ def keep(marking: Marking, said: dict, by: str) -> dict:
         seen = (top.when if top else "") == said.get("top", "")
         fresh = top and seen if said["action"] == "undo" else not _says(top, new)
         kept.append([new] * bool(fresh))
+    # From the files, not from `new`: others may have decided in the same moment.
     marking.refresh()
     state = marking.marks().get(said["label"], {}).get(item)
     foreign = top and not seen and top.by != by and said["action"] == "mark"
