@@ -372,15 +372,22 @@ def test_forbidden_names_hidden_in_another_answer(cells):
 @pytest.mark.parametrize(
     "helper",
     [
-        "import cnnlab.teaching.probes as p\np.behaviour = lambda *a: 1",
-        "from cnnlab import checks\nsetattr(checks, 'close', print)",
-        "import cnnlab\ncnnlab.checks.equal = print",
+        "import numpy as np\nprint(vars())\ngetattr(np, 'ones')",
+        "import numpy as np\nnp.convolve([1], [1])",
+        "from cnnlab import train\ntrain.verbose = 1\nimport numpy as np",
     ],
 )
-def test_changing_our_package_is_seen_anywhere(cells, helper):
-    cells.append(code(helper))
-    (said,) = used(cells)
-    assert said.startswith("changing cnnlab.")
+def test_what_else_stands_in_the_cell_of_an_import_is_not_the_answers(cells, helper):
+    cells[find(cells, CORRELATE)]["source"] = SLIDE
+    cells.insert(find(cells, CORRELATE), code(helper))
+    assert used(cells) == []
+
+
+def test_names_that_stand_for_many_others_are_not_followed(cells):
+    chain = [f"a = b.u{i}\nb = c.v{i}\nc = d.w{i}" for i in range(400)]
+    cells.insert(0, code("\n".join(chain)))
+    cells[find(cells, CORRELATE)]["source"] = SLIDE + "\n    a.z = 1"
+    assert used(cells) == ["globals"]  # minutes and gigabytes, if it followed them all
 
 
 def test_what_is_not_forbidden(cells):

@@ -7,6 +7,7 @@ import threading
 from functools import lru_cache
 
 SOURCE_LIMIT = 50_000  # characters; nothing longer is looked into
+_MEANINGS = 200  # that one name is followed to
 # CPython up to 3.12 counts the depth of trees of all threads together, and raises
 # SystemError (AST constructor recursion depth mismatch) when two parse at once
 _ONE_AT_A_TIME = threading.Lock()
@@ -165,17 +166,6 @@ def full_names(source: str, known: dict | None = None) -> set[str]:
     return {meaning for name in used for meaning in _expand(name, known)}
 
 
-def patched_names(source: str, known: dict) -> list[str]:
-    """Names of our package that a piece of source gives another meaning."""
-    found = set()
-    for node in ast.walk(_tree(source)):
-        stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-        by_call = isinstance(node, ast.Call) and _dotted(node.func) == "setattr"
-        target = node if stored else node.args[0] if by_call and node.args else None
-        found |= _expand(_dotted(target), known) if target else set()
-    return sorted(name for name in found if name.split(".")[0] == "cnnlab")
-
-
 def matching(used: set[str], names) -> list[str]:
     """Those of the forbidden `names` under which one of the full names `used` falls."""
     found = []
@@ -198,6 +188,8 @@ def _expand(dotted: str, known: dict[str, set[str]]) -> set[str]:
             for meaning in known.get(head, ())
         } - found
         found = found | last
+        if len(found) > _MEANINGS:  # as only somebody writes who hides something
+            return found | {"globals"}
     return found
 
 
