@@ -60,7 +60,23 @@ def test_nothing_hidden_goes_out(served):
 def test_the_wheel_holds_what_notebooks_need(served):
     with zipfile.ZipFile(served[1]) as file:
         names = set(file.namelist())
-    assert {"cnnlab/models/narrow_vgg16.npz", "cnnlab/train.py"} <= names
+    assert {"cnnlab/models/narrow_vgg16.npz", "cnnlab/data/sources.py"} <= names
+    assert {f"cnnlab/checks/{path.stem[:5]}.py" for path in SOURCES} <= names
+
+
+def test_the_small_tensorflow_is_asked_for_and_only_where_none_is(served, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    archive, _, address = served
+    text = next(t for n, t in texts(archive).items() if n.endswith(".ipynb"))
+    install = "".join(json.loads(text)["cells"][1]["source"])
+    for engine, wanted in (None, "cnnlab[cpu]"), ("tensorflow", "cnnlab"):
+        found = {"tensorflow": engine}
+        lines = install.replace("%pip install -q", "asked =").replace('"{w', 'f"{w')
+        space = {}
+        code = lines.replace("from importlib.util import find_spec", "")
+        exec(code, {"find_spec": found.get, "print": lambda *a: None}, space)
+        assert space["asked"] == f"{wanted} @ {address}"
+    assert texts(archive)["cnnlab-labs/requirements.txt"].startswith("cnnlab[cpu] @ ")
 
 
 def test_every_notebook_has_a_badge_and_installs_itself(served):

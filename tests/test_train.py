@@ -46,7 +46,8 @@ def test_restart_forgets_what_was_learned():
     for value in (3, 4, 3):
         train.restart(net, value)
         first = net.get_weights()[0]
-        train.fit(net, *points(), epochs=2)
+        # Keras on JAX draws one order of the images more when it first meets a model
+        train.fit(net, *points(), epochs=2, shuffle=False)
         runs.append((first, net.get_weights()[0]))
     np.testing.assert_array_equal(runs[0], runs[2])
     assert not np.array_equal(runs[0][0], runs[1][0])
