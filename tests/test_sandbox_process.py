@@ -59,10 +59,15 @@ def test_a_reply_is_status_outputs_value_and_error(said):
     sent = {"status": "ok", "outputs": [stream("3\n")], "value": 3}
     reply = said(sent).execute("print(3)", 1)
     assert (reply.status, reply.outputs, reply.value) == (OK, [stream("3\n")], 3)
-    reply = said({"status": "error", "error": "ValueError: x"}).evaluate(
-        "f()", 1, seed=1
-    )
-    assert (reply.status, reply.error) == (ERROR, "ValueError: x")
+    answer = {"status": "error", "error": "ValueError", "detail": "ValueError: x"}
+    reply = said(answer).evaluate("f()", 1, seed=1)
+    assert (reply.status, reply.error) == (ERROR, "ValueError")
+    assert reply.detail == "ValueError: x"
+
+
+def test_an_error_says_no_more_than_its_kind(said):
+    reply = said({"status": "error", "error": "seed 7"}).evaluate("f()", 1, seed=7)
+    assert reply.trouble == "an exception of another kind"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def test_outputs_are_text_or_empty(said, value):
 
 def test_outputs_and_errors_are_bounded(said):
     outputs = [stream("x" * (5 << 20)), stream("y" * (5 << 20)), stream("z")]
-    sent = {"status": "ok", "outputs": outputs, "error": "e" * 10_000}
+    sent = {"status": "ok", "outputs": outputs, "detail": "e" * 10_000}
     ours, theirs = socket.socketpair()
     with ours, theirs:
         channel = messages.Channel(theirs)
@@ -126,7 +131,7 @@ def test_outputs_and_errors_are_bounded(said):
         reply = StudentProcess(ours, Running()).execute("1", 20)
         speak.join()
     assert sum(len(o["text"]) for o in reply.outputs) <= 8 << 20
-    assert len(reply.error) == 2000
+    assert len(reply.detail) == 2000
 
 
 def test_what_a_check_said_is_data(said):
@@ -280,12 +285,12 @@ def test_a_process_that_does_not_start_is_our_failure(hello):
 def test_over_the_loopback_address_a_process_answers_and_is_interrupted(tmp_path):
     with plain.PlainProcesses(loopback=True).start() as process:
         assert process.execute("x = 6 * 7", 60).status == "ok"
-        assert process.evaluate("x", 60, seed=1).value == 42
+        assert process.evaluate("x", 60, seed=1, answers=["x"]).value == 42
         assert "CNNLAB_SECRET" not in str(
             process.evaluate("import os\nsorted(os.environ)", 60, seed=1).value
         )
         assert process.execute("while True: pass", 1).status == TIMEOUT
-        assert process.evaluate("x", 60, seed=1).value == 42
+        assert process.evaluate("x", 60, seed=1, answers=["x"]).value == 42
 
 
 def test_a_process_that_says_another_secret_is_none_of_ours(monkeypatch):

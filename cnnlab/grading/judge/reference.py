@@ -52,7 +52,7 @@ def make_reference(
             where = f"{lab.path}:{cell.line}"
             reply = _ask(process, cell, reference)
             if reply.status != OK:
-                why = reply.error or reply.exception or reply.status
+                why = reply.detail or reply.exception or reply.trouble
                 raise SolutionError(f"{where}: the solution fails: {why}")
             reference.seconds[cell.id] = reply.seconds
             if cell.kind == "holdout":

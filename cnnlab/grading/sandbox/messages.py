@@ -6,6 +6,7 @@ receiver's limit is read.
 """
 
 import base64
+import builtins
 import json
 import re
 import socket
@@ -19,7 +20,6 @@ MAX_PARTS = 500_000  # of a message; a parsed one takes far more memory than its
 _DEPTH = 8  # of nested lists in a value
 _SEND_SECONDS = 60  # a process that does not take a message by then never will
 _INT_BITS = 4096  # larger ones do not print quickly
-_TEXT = 300  # characters kept of an exception
 _NAME = 80  # characters kept of a name that the other side chose
 _HEAD = struct.Struct(">I")  # how many bytes the message has
 _DTYPE = re.compile(r"[<>|][biuf][1248]")  # bool, int, uint, float
@@ -108,7 +108,7 @@ def encode(value, depth: int = _DEPTH):
     if depth and isinstance(value, dict):
         return {"dict": {str(k): encode(v, depth - 1) for k, v in value.items()}}
     if isinstance(value, Exception):  # what `probes.attempt` makes of a case
-        return {"raised": f"{type(value).__name__}: {value}"[:_TEXT]}
+        return {"raised": kind_of(value)}
     array = _as_array(value)
     if array is not None and array.dtype.kind == "U":
         return array.tolist()
@@ -134,10 +134,16 @@ def _as_array(value) -> np.ndarray | None:
 def kind_of(error: BaseException) -> str:
     """The kind of an exception, where it is one of Python's own.
 
-    Not what it says, and no name of the student's: both could carry what a probe asked.
+    Not what it says, and no name of the student's: both could carry a probe's cases.
     """
-    known = type(error).__module__ == "builtins"
-    return type(error).__name__ if known else "an exception of another kind"
+    return known_kind(type(error).__name__)
+
+
+def known_kind(name: str) -> str:
+    """The same name, if it is that of one of Python's exceptions."""
+    kind = getattr(builtins, name, None)
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    return name if known else "an exception of another kind"
 
 
 class Opaque(str):
@@ -145,7 +151,7 @@ class Opaque(str):
 
 
 class Raised(str):
-    """There is no value: the text is the exception that was raised."""
+    """There is no value: the text is the kind of the exception that was raised."""
 
 
 def decode(data, depth: int = _DEPTH):
@@ -159,8 +165,7 @@ def decode(data, depth: int = _DEPTH):
     if isinstance(data, dict) and isinstance(data.get("opaque"), str):
         return Opaque("".join(filter(str.isprintable, data["opaque"]))[:_NAME])
     if isinstance(data, dict) and isinstance(data.get("raised"), str):
-        text = " ".join(data["raised"][:_TEXT].split())
-        return Raised("".join(filter(str.isprintable, text)))
+        return Raised(known_kind(data["raised"]))
     try:
         return _decode_array(data["array"], data["dtype"], data["shape"])
     except (KeyError, TypeError, ValueError) as error:

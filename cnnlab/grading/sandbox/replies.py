@@ -37,6 +37,7 @@ class Reply:
     outputs: list = field(default_factory=list)
     value: object = None
     error: str = ""
+    detail: str = ""
     seconds: float = 0.0
     explanation: Explanation | None = None
 
@@ -62,10 +63,11 @@ def read_reply(message: dict, seconds: float, late: str = "") -> Reply:
     """
     status = TIMEOUT if late else OK if message.get("status") == OK else ERROR
     value, error = messages.decode(message.get("value")), _text(message.get("error"))
-    error = late or error
+    error = late or error and messages.known_kind(error)
+    detail = _text(message.get("detail"))[:_ERROR]
     outputs = _clean_outputs(message.get("outputs"))
     explanation = _clean_explanation(message.get("explanation"))
-    return Reply(status, outputs, value, error[:_ERROR], seconds, explanation)
+    return Reply(status, outputs, value, error, detail, seconds, explanation)
 
 
 def _clean_outputs(outputs) -> list[dict]:

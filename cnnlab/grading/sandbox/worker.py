@@ -64,7 +64,7 @@ def evaluate(shell: Shell, source: str, names: dict) -> dict:
     shell.outputs.clear()
     pristine.restore()
     names = {name: messages.decode(value) for name, value in names.items()}
-    answers = set(names.pop("answers")) & set(shell.user_ns)
+    answers = set(names.pop("answers", ())) & set(shell.user_ns)
     answers = {name: shell.user_ns[name] for name in answers}
     space = {"np": np, "attempt": attempt, **shell.given, **answers, **names}
     np.random.seed(space["seed"])
@@ -77,7 +77,8 @@ def evaluate(shell: Shell, source: str, names: dict) -> dict:
         value = eval(compile(ast.Expression(last.value), "<probe>", "eval"), space)
         return {"status": "ok", "value": messages.encode(value)}
     except BaseException as error:
-        return {"status": "error", "error": messages.kind_of(error)}
+        detail = f"{type(error).__name__}: {error}"[:2000]
+        return {"status": "error", "error": messages.kind_of(error), "detail": detail}
 
 
 def serve(stream: socket.socket, shell: Shell) -> None:
