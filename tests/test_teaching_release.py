@@ -22,7 +22,7 @@ SOURCES = sorted((REPOSITORY / "solutions").glob("lab*.py"))
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A release of every lab, its wheel at an address of this machine."""
+    """A release of every lab, made offline; its wheel at an address of this machine."""
     out = tmp_path_factory.mktemp("release")
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=str(out)
@@ -30,7 +30,10 @@ def served(tmp_path_factory):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/cnnlab-0.1.0-py3-none-any.whl"
-        archive, wheel = release(SOURCES, out, address=address, colab="https://c.org/x")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PIP_NO_INDEX", "1")
+            made = release(SOURCES, out, address=address, colab="https://c.org/x")
+        archive, wheel = made
         yield archive, wheel, address
         server.shutdown()
 

@@ -133,7 +133,11 @@ def build_wheel(out: Path) -> Path:
             shutil.copy(REPOSITORY / name, copy)
         program = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q"]
         command = [*program, "--wheel-dir", folder, str(copy)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        # With the setuptools that is here; pip fetches one where that cannot do it
+        for options in ["--no-build-isolation"], []:
+            done = subprocess.run([*command, *options], capture_output=True, text=True)
+            if done.returncode == 0:
+                break
         made = list(Path(folder).glob("cnnlab-*.whl"))
         if done.returncode or len(made) != 1:
             said = (done.stderr.strip().splitlines() or ["no message"])[-1]
