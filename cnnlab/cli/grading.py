@@ -131,16 +131,21 @@ def regrade(grades, submissions, lab, **running):
     mended since; what people decided stands, and no earlier result is lost.
     """
     from cnnlab.grading import regrade
+    from cnnlab.grading.report import journal
     from cnnlab.teaching.source import read
 
     with plain_errors():
         source = read(find_source(lab)) if lab else lab_of(grades)
+        header, _ = journal.read(grades / "results.jsonl")
+        is_mended = header["lab_sha256"] != journal.grading_hash(source)
         with _ready(source, **running) as options:
             rows, path = regrade.regrade(source, grades, submissions, **options)
     changed = [row for row in rows if row[1] != row[2] or row[-1]]
     if not running["quiet"]:
         screen.table(regrade.HEAD, [map(_cell, row) for row in changed])
     click.echo(f"{len(changed)} of {len(rows)} have changed. Side by side: {path}")
+    if is_mended and running["only"]:
+        click.echo("All others were graded with the lab as it was: regrade them, too.")
 
 
 def _cell(value) -> str:
@@ -190,7 +195,6 @@ def export(lab, grades, course, db):
     click.echo(f"{len(written)} of {len(results)} submissions are in {course}.")
     if typed:
         click.echo(f"Typed in formgrader, and left as they are: {'; '.join(typed)}")
-    sys.exit(int(len(written) < len(results)))
 
 
 @main.command()
@@ -215,3 +219,21 @@ def feedback(grades, system, all_):
     click.echo(f"{path}: {len(taken)} of {len(results)} pages")
     if left:
         click.echo(f"Not in it: {'; '.join(r.student for r in left)}")
+
+
+@main.command()
+@click.argument("grades", type=EXISTING)
+def similar(grades):
+    """Look for similar answers in the run in GRADES, exercise by exercise.
+
+    Given code, the solution's, and what many share does not count. Similar, never more.
+    """
+    from cnnlab.grading.report import journal
+    from cnnlab.grading.report.similar import write_similar
+
+    with plain_errors():
+        _, results = journal.read(grades / "results.jsonl")
+        path, pairs = write_similar(results, lab_of(grades), grades)
+    rows = [(p.exercise, *p.students, f"{p.share:.0%}") for p in pairs]
+    screen.table(["exercise", "", "", "similar"], rows)
+    click.echo(f"Side by side: {path}")

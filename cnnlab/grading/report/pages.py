@@ -75,6 +75,11 @@ def feedback_name(result: Result) -> str:
     return f"feedback/{page_name(result.student)}.html"
 
 
+def render(name: str, **values) -> str:
+    """A page of a template beside this file; text is escaped."""
+    return _template(name).render(**values)
+
+
 @lru_cache  # parsed once for all pages of a class
 def _template(name: str):
     environment = Environment(
