@@ -50,7 +50,7 @@ def test_only_grades_these_and_leaves_all_others(handed_in, tmp_path):
 def test_the_file_that_was_chosen_counts_until_it_is_gone(handed_in, tmp_path):
     out = tmp_path / "out"
     assert states(grade(handed_in, out))["ben"] == ("needs a person", None)
-    with pytest.raises(ValueError, match="no file 'new.ipynb' among: lab.ipynb, old"):
+    with pytest.raises(ValueError, match="not one file 'new.ipynb', but ben/lab"):
         grade(handed_in, out, choices=Choices(files={"ben": "new.ipynb"}))
     chosen = grade(handed_in, out, choices=Choices(files={"ben": "lab.ipynb"}))
     assert states(chosen)["ben"] == ("graded", 10)
@@ -58,6 +58,20 @@ def test_the_file_that_was_chosen_counts_until_it_is_gone(handed_in, tmp_path):
     old, third = handed_in / "ben" / "lab.ipynb", handed_in / "ben" / "third.ipynb"
     old.rename(third)
     assert states(grade(handed_in, out))["ben"] == ("needs a person", None)
+
+
+def test_of_two_files_of_one_name_the_folder_tells(handed_in, tmp_path):
+    out, right = tmp_path / "out", handed_in / "ben" / "lab.ipynb"
+    for folder, source in (("a", right), ("b", handed_in / "ben" / "old.ipynb")):
+        (handed_in / "ben" / folder).mkdir()
+        source.rename(handed_in / "ben" / folder / "lab.ipynb")
+    (ben,) = (r for r in grade(handed_in, out) if r.student == "ben")
+    assert "a/lab.ipynb, b/lab.ipynb" in ben.reason
+    with pytest.raises(ValueError, match="not one file 'lab.ipynb', but a/lab.ipynb"):
+        grade(handed_in, out, choices=Choices(files={"ben": "lab.ipynb"}))
+    chosen = grade(handed_in, out, choices=Choices(files={"ben": "a/lab.ipynb"}))
+    assert states(chosen)["ben"] == ("graded", 10)
+    assert states(grade(handed_in, out))["ben"] == ("graded", 10)
 
 
 def bare(found):

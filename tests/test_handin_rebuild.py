@@ -484,3 +484,20 @@ def test_answers_are_found_below_their_questions_without_ids(cells):
     for cell in cells:
         cell["id"], cell["metadata"] = "lost", {}
     assert answers(cells)["why_floor"] == ["Because."]
+
+
+def test_answers_of_a_real_lab_are_found_by_their_text_alone():
+    """A copy pasted cell by cell: no id, no metadata, nothing but what is written."""
+    path = Path(__file__).parent.parent / "solutions" / "lab04_lenet_mnist.py"
+    lab = labs.read(path)
+    answers = {c.id: c.source for c in lab.of_kind("exercise")}
+    answers |= {c.id: f"Because of {c.name}." for c in lab.of_kind("question")}
+    cells = [
+        {"cell_type": c.cell_type, "id": "", "metadata": {}}
+        | {"source": answers.get(c.id, c.source)}
+        for c in labs.student(lab).cells
+    ]
+    steps = graft(lab, {"cells": cells})
+    found = {s.cell.id: s.source for s in steps if s.cell and s.cell.id in answers}
+    assert found == answers
+    assert not [s for s in steps if s.kind == "helper"]

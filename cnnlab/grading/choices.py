@@ -40,9 +40,11 @@ def apply(
     files = dict(chosen)
     for student, name in choices.files.items():
         submission = find_student(submissions, student)
-        if not _called(submission, name):
-            there = ", ".join(f.short for f in submission.files) or "nothing"
-            raise ValueError(f"{submission.student}: no file {name!r} among: {there}.")
+        if len(_called(submission, name)) != 1:
+            there = ", ".join(f.long for f in submission.files) or "nothing"
+            raise ValueError(
+                f"{submission.student}: not one file {name!r}, but {there}."
+            )
         files[submission.path] = name
     meant = [_as_meant(s, choices, files.get(s.path, "")) for s in submissions]
     if choices.only:
@@ -61,8 +63,13 @@ def _as_meant(submission: Submission, choices: Choices, file: str) -> Submission
 
 
 def _called(submission: Submission, name: str) -> tuple[File, ...]:
-    """The files of this name; in a download, something may stand before it."""
-    # The whole name first: "lab04.ipynb" may also end "old_lab04.ipynb".
-    same = [f for f in submission.files if name and f.short == name]
-    near = [f for f in submission.files if name and f.short.endswith(name)]
-    return tuple(same or near)
+    """The files of this name or path; in a download, something may stand before it."""
+    for same in (
+        lambda f: f.short == name,
+        lambda f: f"/{f.long}".endswith(f"/{name}"),
+        lambda f: f.short.endswith(name),
+    ):
+        found = tuple(f for f in submission.files if name and same(f))
+        if found:
+            return found
+    return ()

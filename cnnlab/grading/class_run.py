@@ -18,7 +18,7 @@ from cnnlab.grading.handin.notebooks import Unreadable
 from cnnlab.grading.handin.submissions import Submission, collect
 from cnnlab.grading.judge.grade import grade, grader_failed
 from cnnlab.grading.judge.reference import SolutionError, make_reference
-from cnnlab.grading.judge.results import GRADED, Result
+from cnnlab.grading.judge.results import PERSON, Result
 from cnnlab.grading.report import decisions, pages
 from cnnlab.grading.report.journal import (
     HandedIn,
@@ -188,7 +188,7 @@ class _Book:
         def is_done(result: Result | None) -> bool:
             if again or result is None or result.is_our_fault:
                 return False
-            return result.status == GRADED or not self._choices.assume_lab
+            return result.status != PERSON or not self._choices.assume_lab
 
         return [s for s in self.meant if not is_done(self.known(s))]
 

@@ -21,7 +21,7 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
         raise Unclear(f"{len(submission.files)} notebooks: which one is it?")
     for file in submission.files:
         try:
-            readable.append((*_read(file), file.short))
+            readable.append((*_read(file), file))
         except Exception as error:  # whatever it is, it is about this file
             problems.append(f"{file.short}: {error or type(error).__name__}")
     if not readable:
@@ -40,7 +40,8 @@ def choose(submission: Submission, lab_name: str, known_cells: set[str]):
         raise Unclear(f"this is not {lab_name}: {other}")
     # Copies of one notebook are one: only where they differ somebody must choose.
     if len({_content(r[0]) for r in ours}) > 1:
-        files = ", ".join(name for _, _, name in ours)
+        alike = len({file.short for _, _, file in ours}) < len(ours)
+        files = ", ".join(file.long if alike else file.short for _, _, file in ours)
         many = f"{len(ours)} different notebooks of this lab: {files}"
         raise Unclear(f"{many}; say which with --choose")
     notebook, notes, _ = ours[0]

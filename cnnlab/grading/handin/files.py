@@ -36,6 +36,11 @@ class File:
         """The last part of the name, fit to be shown."""
         return shown(PurePosixPath(self.name).name)
 
+    @property
+    def long(self) -> str:
+        """The last two parts, where files of one name stand in several folders."""
+        return shown("/".join(PurePosixPath(self.name).parts[-2:]))
+
     def read(self, limit: int = SIZE_LIMIT) -> bytes:
         """The bytes. Raises Unreadable for a file that is too large or broken."""
         try:
