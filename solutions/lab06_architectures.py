@@ -771,10 +771,10 @@ def network(block, width):
 
 
 kinds = blocks.conv_bn, separable, normalised_inception
-pairs = zip(kinds, WIDTHS.items(), strict=True)
-networks = {name: network(block, width) for block, (name, width) in pairs}
-for name, model in networks.items():
-    print(f"{name}: {model.count_params():,} parameters")
+kinds = dict(zip(WIDTHS, kinds, strict=True))
+for name, block in kinds.items():
+    count = network(block, WIDTHS[name]).count_params()
+    print(f"{name}: {WIDTHS[name]} filters at first, {count:,} parameters")
 
 # %% [markdown]
 # **Predict first.** Which of the three learns most, in the same number of steps?
@@ -783,13 +783,14 @@ for name, model in networks.items():
 learns_most = ""  # plain, separable, Inception, or no difference?
 
 # %% tags=["not-graded"]
-losses = {}
-for name, model in networks.items():
-    model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+losses = {name: [] for name in kinds}
+for name, block in kinds.items():
     for run in range(3):
-        train.restart(model, run)
+        train.seed(run)
+        model = network(block, WIDTHS[name])
+        model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
         history = train.fit(model, x_train, y_train, epochs=EPOCHS, batch_size=64)
-        losses.setdefault(name, []).append(history["loss"])
+        losses[name].append(history["loss"])
 
 curves = {name: np.transpose(runs) for name, runs in losses.items()}
 labels = {"xlabel": "epoch", "ylabel": "training loss (nats)"}

@@ -1,4 +1,4 @@
-"""What lab 6 shows, in small: equal MACs, other widths, and no winner by far."""
+"""What lab 6 shows, in small: equal MACs, other widths, other speeds of learning."""
 
 from functools import partial
 
@@ -67,7 +67,8 @@ def test_two_blocks_of_equal_macs():
     assert macs[0] == macs[1] == 32 * 32 * 9 * 64 * 64
 
 
-def test_all_learn_and_none_is_far_ahead(losses):
-    means = {name: np.mean(runs) for name, runs in losses.items()}
-    assert max(map(max, losses.values())) < np.log(10) - 0.1, losses
-    assert max(means.values()) - min(means.values()) < 0.4, losses
+def test_wider_blocks_of_equal_macs_learn_faster_at_first(losses):
+    """From every seed. (Later plain convolutions catch up: the lab shows that.)"""
+    assert max(losses["plain"]) < np.log(10) - 0.1, losses
+    assert max(losses["separable"]) < min(losses["plain"]) - 0.05, losses
+    assert max(losses["Inception"]) < min(losses["plain"]) - 0.05, losses

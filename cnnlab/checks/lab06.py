@@ -76,7 +76,7 @@ def _same(received, good) -> bool:
     if isinstance(good, str | list | None):
         return received == good
     try:
-        if np.ndim(good) > 1 and np.shape(received) != np.shape(good):
+        if np.ndim(good) != 1 and np.shape(received) != np.shape(good):
             return False
         return bool(np.allclose(np.ravel(received), np.ravel(good), rtol=1e-9))
     except (TypeError, ValueError):  # other shapes; no numbers

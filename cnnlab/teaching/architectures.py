@@ -6,7 +6,6 @@ from copy import deepcopy
 
 import numpy as np
 
-from cnnlab import arithmetic
 from cnnlab.teaching.probes import attempt
 
 KINDS = ("conv", "pool", "dense")
@@ -53,12 +52,15 @@ def right_conv_cost(function: Callable) -> Iterator[None]:
 def conv_cost(
     shape, filters, kernel_size, strides=1, padding="valid", groups=1, use_bias=True
 ):
-    """Shape, parameters and MACs of a convolution."""
-    sizes = kernel_size, shape[-1], filters
-    window = {"strides": strides, "padding": padding}
-    sides = [arithmetic.output_size(n, kernel_size, **window) for n in shape[:2]]
-    params = arithmetic.conv_params(*sizes, groups=groups, use_bias=bool(use_bias))
-    return (*sides, filters), params, arithmetic.conv_macs(sides, *sizes, groups=groups)
+    """Shape, parameters and MACs of a convolution.
+
+    Written out, since `cnnlab.arithmetic` is not there while answers are probed.
+    """
+    lost = 0 if padding == "same" else kernel_size - 1
+    sides = [-(-(n - lost) // strides) for n in shape[:2]]
+    weights = kernel_size**2 * (shape[-1] // groups) * filters
+    params = weights + filters * bool(use_bias)
+    return (*sides, filters), params, sides[0] * sides[1] * weights
 
 
 def untouched(function: Callable, first, *rest):
