@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -212,6 +212,59 @@ def _by_jax(model, x, y) -> list:
 
 
 _GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax}
+
+
+def gradient(function: Callable, x) -> np.ndarray:
+    """Gradient of `function(x)`, one number, in every entry of `x`; an array like `x`.
+
+    Args:
+        function: takes a tensor and computes with Keras alone. NumPy and
+            `model.predict` leave nothing that a gradient could be followed along.
+        x: floats, such as images or the maps of a layer.
+
+    Raises:
+        ValueError: if function(x) is no single number, or does not depend on x.
+    """
+    x = keras.ops.convert_to_tensor(x)
+    found = _IN_X[keras.backend.backend()](function, x)
+    if found is None:
+        raise ValueError(
+            "function(x) does not depend on x. Compute it from the x that function is "
+            "given, with keras.ops and model(x); NumPy and model.predict cut it off."
+        )
+    return keras.ops.convert_to_numpy(found)
+
+
+def _one_number(value):
+    if tuple(value.shape):
+        raise ValueError(
+            "function(x) must give one number, such as keras.ops.sum(...). Received "
+            f"shape: {tuple(value.shape)}"
+        )
+    return value
+
+
+def _in_x_by_tensorflow(function, x):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = _one_number(tf.convert_to_tensor(function(x)))
+    return tape.gradient(value, x)
+
+
+def _in_x_by_jax(function, x):
+    import jax
+
+    try:
+        return jax.grad(
+            lambda x: _one_number(keras.ops.convert_to_tensor(function(x)))
+        )(x)
+    except jax.errors.TracerArrayConversionError:
+        return None
+
+
+_IN_X = {"tensorflow": _in_x_by_tensorflow, "jax": _in_x_by_jax}
 
 
 def progress(count: int, what: str = "epoch") -> Iterator[int]:

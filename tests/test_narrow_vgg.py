@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 from sklearn.linear_model import LogisticRegression
 
-from cnnlab import shapes
+from cnnlab import data, shapes
 from cnnlab.models import pretrained
 
 DATA = Path(__file__).parent.parent / "data"
@@ -111,3 +111,12 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "WEIGHTS", path)
     with pytest.raises(ValueError, match="sha256"):
         pretrained.narrow_vgg16()
+
+
+def test_the_lenet_that_ships_knows_digits():
+    digits = data.load("digits")
+    lenet = pretrained.trained_lenet5()
+    assert lenet.count_params() == 61_706
+    p = keras.ops.convert_to_numpy(lenet(digits.x_test.astype("float32") / 255))
+    assert np.mean(p.argmax(axis=1) == digits.y_test) > 0.95
+    assert pretrained.LENET5.stat().st_size < 150_000

@@ -7,7 +7,7 @@ num_classes)`. Parameters are `count_params()`, unless called trainable.
     classic     MLP, LeNet-5, AlexNet, VGG
     deep        GoogLeNet, ResNet, MobileNet
     beyond      U-Net, DCGAN, Siamese networks
-    pretrained  VGG with weights: of ImageNet, or our own of shapes
+    pretrained  with weights: VGG of ImageNet or of our shapes, LeNet of digits
     imagenet    weights trained on ImageNet, checked
 """
 
@@ -32,4 +32,4 @@ from cnnlab.models.deep import (
     resnet152,
     resnet_cifar,
 )
-from cnnlab.models.pretrained import narrow_vgg16, vgg16, vgg19
+from cnnlab.models.pretrained import narrow_vgg16, trained_lenet5, vgg16, vgg19

@@ -7,12 +7,14 @@ import numpy as np
 
 from cnnlab import fetch
 from cnnlab.models import imagenet
-from cnnlab.models.classic import vgg
+from cnnlab.models.classic import lenet5, vgg
 from cnnlab.models.ends import Shape
 
 # Trained with batch normalisation, which data/make_narrow_vgg16.py has folded into the
 # convolutions: what ships is a plain VGG16, layer by layer.
 WEIGHTS = Path(__file__).with_name("narrow_vgg16.npz")
+LENET5 = Path(__file__).with_name("trained_lenet5.npz")
+LENET5_SHA256 = "71efb001f9a3f02922049a300c94f4fb8bc26a55786a290869ed6bfe0094e316"
 WEIGHTS_SHA256 = "693782796d1269eeb060a4452f2bdb4cfc368ead5a0b9c31286812193657cc98"
 
 
@@ -69,12 +71,27 @@ def narrow_vgg16(input_shape: Shape = (64, 64, 3), *, include_top: bool = False)
         FileNotFoundError: if the weights are not there.
         ValueError: if they are damaged, or the images are too small.
     """
-    arrays = _weights()
+    arrays = _weights(WEIGHTS, WEIGHTS_SHA256)
     model = vgg16(input_shape, include_top=False, width=1 / 8)
     if include_top:
         x = keras.layers.GlobalAveragePooling2D(name="pool")(model.output)
         top = keras.layers.Dense(15, activation="softmax", name="predictions")
         model = keras.Model(model.input, top(x), name=model.name)
+    return _filled(model, arrays)
+
+
+def trained_lenet5() -> keras.Model:
+    """Return LeNet now, with ReLU and max pooling, trained on handwritten digits.
+
+    Those of `data.load("digits")`, as floats from 0 to 1. data/make_trained_lenet5.py
+    made the weights. Raises as `narrow_vgg16` does.
+    """
+    arrays = _weights(LENET5, LENET5_SHA256)
+    return _filled(lenet5(activation="relu", pooling="max"), arrays)
+
+
+def _filled(model: keras.Model, arrays: dict[str, np.ndarray]) -> keras.Model:
+    """The model, with the weights that bear the names of its layers."""
     # By name, not by position: a file with a layer too few is a KeyError, not a mix-up.
     for layer in model.layers:
         if layer.weights:
@@ -83,13 +100,13 @@ def narrow_vgg16(input_shape: Shape = (64, 64, 3), *, include_top: bool = False)
     return model
 
 
-def _weights() -> dict[str, np.ndarray]:
-    """Arrays by "layer/kernel" and "layer/bias", from the file that ships, checked."""
-    if not WEIGHTS.exists():
+def _weights(path: Path, expected: str) -> dict[str, np.ndarray]:
+    """Arrays by "layer/kernel" and "layer/bias", from a file that ships, checked."""
+    if not path.exists():
         raise FileNotFoundError(
-            f"The weights of the narrow VGG16 are not at {WEIGHTS}. They come with the "
+            f"The weights of the {path.stem} are not at {path}. They come with the "
             "package: install cnnlab again."
         )
-    fetch.check(WEIGHTS, WEIGHTS_SHA256)
-    with np.load(WEIGHTS, allow_pickle=False) as file:
+    fetch.check(path, expected)
+    with np.load(path, allow_pickle=False) as file:
         return dict(file)
