@@ -114,7 +114,9 @@ def _role(name: str, shape: tuple) -> str:
 def _fill(rng, role: str, shape: tuple, size: int) -> np.ndarray:
     values = rng.standard_normal(size)
     if role == "kernel":
-        values *= np.sqrt(2 * shape[-1] / size)  # He: 2 / fan_in
+        # A depthwise kernel, (k, k, c, 1), is like that of c groups, (k, k, 1, c).
+        outputs = max(shape[-2:]) if len(shape) == 4 and 1 in shape[-2:] else shape[-1]
+        values *= np.sqrt(2 * outputs / size)  # He: 2 / fan_in
     elif role in ("gamma", "moving_variance"):
         values = 1 + 0.2 * np.abs(values)
     else:
