@@ -239,7 +239,7 @@ def enlarge(x, y, validation, copies, augment_layer, seed=0):
 # %% check="enlarge"
 check.enlarge(enlarge)
 
-# %% probe="enlarge" essential=["in training, set aside, in both"] compare="equal"
+# %% probe="enlarge" essential=["in training, set aside, in both", "those set aside are as they were", "versions differ", "labels"] compare="equal"
 from cnnlab.teaching.augmentation import copies_of
 
 copies_of(enlarge, seed)
@@ -597,7 +597,7 @@ def mixup(x, y, alpha, rng):
 # %% check="mixup"
 check.mixup(mixup)
 
-# %% probe="mixup" essential=["labels go with the images", "most are mixed"] rtol=0.2 atol=0.002
+# %% probe="mixup" essential=["labels go with the images", "most are mixed", "mean and spread of the shares"] rtol=0.2 atol=0.002
 from cnnlab.teaching.augmentation import blending, of_each
 
 alphas = np.random.default_rng(seed).uniform([0.3, 1.5], [0.6, 3])
@@ -641,7 +641,7 @@ def cutmix(x, y, alpha, rng):
 # %% check="cutmix"
 check.cutmix(cutmix)
 
-# %% probe="cutmix" essential=["labels go with the images", "most are mixed", "one box each"] rtol=0.15 atol=0.002
+# %% probe="cutmix" essential=["labels go with the images", "most are mixed", "one box each", "area and sides of the boxes"] rtol=0.15 atol=0.002
 from cnnlab.teaching.augmentation import of_each, pasting
 
 alphas = np.random.default_rng(seed).uniform([0.5, 1.5], [1, 3])
