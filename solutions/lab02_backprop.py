@@ -655,7 +655,9 @@ def gradient_errors(x, y, phi, dphi, loss, loss_gradient, psi):
     a, h = forward(x, W, b, phi)
     dW, db, dx = backward(loss_gradient(y, psi(a[3])), W, a, h, dphi)
     of_x = numerical_gradient(lambda v: mean_loss(v, W, b), x)
-    errors = [relative_error(dx / len(x), of_x)]  # differences see the mean loss
+    errors = [
+        relative_error(np.array(dx) / len(x), of_x)
+    ]  # differences see the mean loss
     for k in W:
         of_W = numerical_gradient(lambda v, k=k: mean_loss(x, W | {k: v}, b), W[k])
         of_b = numerical_gradient(lambda v, k=k: mean_loss(x, W, b | {k: v}), b[k])

@@ -772,15 +772,16 @@ steps_needed = ""  # ... steps
 
 # %% tags=["not-graded"]
 maps = rng.normal(size=(16, 4, 4, 8)) * np.arange(1, 9) + np.arange(8)
-y, _, _ = batch_norm(maps, 1.0, 0.0, np.zeros(8), np.ones(8), True)
+one, zero = np.ones(8), np.zeros(8)
+y, _, _ = batch_norm(maps, one, zero, zero, one, True)
 keras_says = layers.BatchNormalization()(maps, training=True)
 print(f"You and Keras differ by {np.abs(y - keras_says).max():.0e} at most.")
 batches, paths = rng.normal(3, 1, (700, 32, 1)), {}
 for momentum in (0.99, 0.9):
     moving, path = (np.zeros(1), np.ones(1)), []
     for batch in batches:
-        _, *moving = batch_norm(batch, 1.0, 0.0, *moving, True, momentum)
-        path.append(moving[0].item())
+        _, *moving = batch_norm(batch, one[:1], zero[:1], *moving, True, momentum)
+        path.append(np.squeeze(moving[0]).item())
     paths[f"momentum {momentum}"] = path
 look = {"xlabel": "step", "ylabel": "moving mean", "levels": {"true mean": 3}}
 plots.show(plots.lines(range(1, 701), paths, **look, title="Moving averages"))

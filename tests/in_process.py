@@ -31,6 +31,7 @@ class InProcess(Processes):
     def start(self, **_: str) -> "_Here":
         """An empty namespace; the one before is gone."""
         keras.utils.clear_session()
+        keras.config.set_floatx("float32")  # a lab may have changed it
         self._shell.reset(new_session=False)
         self._shell.given.clear()
         return _Here(self._shell)

@@ -30,6 +30,7 @@ def samples(
     Returns:
         The Axes, `(rows, columns)`.
     """
+    images = np.asarray(images)  # a student's may be tensors
     if images.dtype != "uint8" and not 0 <= images.min() <= images.max() <= 1:
         raise ValueError(
             "`images` must be uint8, or lie in [0, 1]; rescale them, or use "
