@@ -665,7 +665,7 @@ check.pool(pool)
 # %% check="pool"
 check.global_average_pool(global_average_pool)
 
-# %% probe="pool" says="maximum, average and L2 pooling" weight=3
+# %% probe="pool" says="maximum, average and L2 pooling" weight=3 essential=["max"]
 rng = np.random.default_rng(seed)
 x, whole = rng.normal(size=(2, 7, 9, 3)) - 2, rng.integers(0, 99, (1, 4, 6, 2))
 cases = [(x, 2, None), (x, 3, None), (x, 2, 1), (x, 3, 2), (whole, 2, None)]
@@ -822,8 +822,8 @@ most_invariant = ""  # which of the three?
 grey = load_sample_image("china.jpg").mean(axis=-1) / 255
 filter_3x3 = np.random.default_rng(0).normal(size=(3, 3, 1, 1))
 layers = {  # name: (function, how much smaller its output is)
-    "convolution, stride 1": (lambda x: conv2d(x, filter_3x3, 0.0), 1),
-    "convolution, stride 2": (lambda x: conv2d(x, filter_3x3, 0.0, 2), 2),
+    "convolution, stride 1": (lambda x: conv2d(x, filter_3x3, np.zeros(1)), 1),
+    "convolution, stride 2": (lambda x: conv2d(x, filter_3x3, np.zeros(1), 2), 2),
     "max pooling 2×2": (lambda x: pool(x, 2), 2),
     "max pooling 8×8": (lambda x: pool(x, 8), 8),
     "global average": (global_average_pool, 1),

@@ -594,7 +594,7 @@ def backward(delta, W, a, h, dphi):
 # %% check="backward"
 check.backward(backward)
 
-# %% probe="backward"
+# %% probe="backward" essential=["dW"]
 rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
 
 
@@ -653,11 +653,10 @@ def gradient_errors(x, y, phi, dphi, loss, loss_gradient, psi):
         return loss(y, psi(forward(x, W, b, phi)[0][3]))
 
     a, h = forward(x, W, b, phi)
-    dW, db, dx = backward(loss_gradient(y, psi(a[3])), W, a, h, dphi)
+    dW, db, dx = backward(np.array(loss_gradient(y, psi(a[3]))), W, a, h, dphi)
     of_x = numerical_gradient(lambda v: mean_loss(v, W, b), x)
-    errors = [
-        relative_error(np.array(dx) / len(x), of_x)
-    ]  # differences see the mean loss
+    dx = np.array(dx) / len(x)  # differences see the mean loss
+    errors = [relative_error(dx, of_x)]
     for k in W:
         of_W = numerical_gradient(lambda v, k=k: mean_loss(x, W | {k: v}, b), W[k])
         of_b = numerical_gradient(lambda v, k=k: mean_loss(x, W, b | {k: v}), b[k])
@@ -777,7 +776,7 @@ def classifier_gradients(x, y, W, b):
     """dW and db of the cross-entropy of a tanh network with a softmax."""
     phi, dphi = activations["tanh"]
     a, h = forward(x, W, b, phi)
-    delta = cross_entropy_gradient(y, softmax(a[len(W)]))
+    delta = np.array(cross_entropy_gradient(y, softmax(a[len(W)])))
     return backward(delta, W, a, h, dphi)[:2]
 
 

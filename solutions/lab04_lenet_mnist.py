@@ -159,7 +159,8 @@ drawn = [split(sorted_labels, sorted_labels, 100, seed=s)[1][0] for s in (3, 3, 
 np.array([len(set(drawn[0])), *(np.array_equal(drawn[0], d) for d in drawn)])
 
 # %%
-(x_train, y_train), (x_val, y_val) = split(prepare(images), labels, len(images) // 6)
+x = np.array(prepare(images))
+(x_train, y_train), (x_val, y_val) = split(x, labels, len(images) // 6)
 
 # %% tags=["not-graded"]
 titles = [f"{len(y_train):,} images for training", f"{len(y_val):,} for validation"]

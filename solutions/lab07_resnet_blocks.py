@@ -433,7 +433,7 @@ def network(
 # %% check="network"
 check.network(network)
 
-# %% probe="network" says="which blocks are asked for" compare="equal"
+# %% probe="network" says="which blocks are asked for" compare="equal" essential="the blocks of a stage, their filters and strides"
 from cnnlab.teaching.blocks import blocks_asked
 
 rng = np.random.default_rng(seed)

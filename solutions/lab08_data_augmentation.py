@@ -264,9 +264,9 @@ def shares(leaky, draw):
         (x, y), aside = data.split(copies, np.repeat(y, 10), validation=400)
     else:
         (x, y), aside = enlarge(x, y, 40, 10, gentle)
-    nearest = KNeighborsClassifier(1).fit(x.reshape(len(x), -1), y)
+    nearest = KNeighborsClassifier(1).fit(np.reshape(x, (len(x), -1)), y)
     asked = aside, (x_digits[others], digits.y_train[others])
-    return [nearest.score(x.reshape(len(x), -1), y) for x, y in asked]
+    return [nearest.score(np.reshape(x, (len(x), -1)), y) for x, y in asked]
 
 
 for name, leaky in (("split, then copied", False), ("copied, then split", True)):
@@ -374,7 +374,9 @@ def learn(model, dataset, steps, seed=0, parts=1, **options):
 def judge(p, labels):
     """Accuracy and cross-entropy of probabilities (n, num_classes)."""
     loss = keras.losses.sparse_categorical_crossentropy(labels, p)
-    return metrics.accuracy(labels, p.argmax(axis=1)), float(np.mean(to_numpy(loss)))
+    return metrics.accuracy(labels, np.argmax(p, axis=1)), float(
+        np.mean(to_numpy(loss))
+    )
 
 
 scale = layers.Rescaling(1 / 255)  # what `load` is here: bytes to floats in [0, 1]

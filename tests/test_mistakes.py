@@ -175,7 +175,8 @@ def test_check_and_grade_agree_about_mutants(
 
 
 APART = {  # what other right answers of the same student would stumble over
-    "layer": "its class cannot be made anew from its configuration",
+    "copied": "makes layers anew from configurations, which not all of them have",
+    "per_image": "wants layers that take one image",
     "mapped": "wants a function that TensorFlow can trace",
 }
 
@@ -219,7 +220,10 @@ def _one_batch(
 ):
     """`fit` of one batch in each epoch, without a graph."""
     size = batch_size or 32
-    x, y = (x.take(1), None) if y is None else (x[:size], y[:size])
+    if y is not None:
+        x, y = x[:size], y[:size]
+    elif hasattr(x, "take"):
+        x = x.take(2)  # the second one is what a step takes
     if isinstance(held_out := more.get("validation_data"), tuple):
         more["validation_data"] = tuple(part[:size] for part in held_out)
     model.run_eagerly = True
