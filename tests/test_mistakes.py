@@ -177,7 +177,7 @@ def test_check_and_grade_agree_about_mutants(
 APART = {  # what other right answers of the same student would stumble over
     "copied": "makes layers anew from configurations, which not all of them have",
     "per_image": "wants layers that take one image",
-    "mapped": "wants a function that TensorFlow can trace",
+    "mapped": "brings its own preprocess, which TensorFlow can trace",
 }
 
 

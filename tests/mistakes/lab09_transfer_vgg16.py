@@ -392,7 +392,7 @@ VARIANTS = [
     ("flip", "preprocess", READY, 'return np.flip(np.asarray(images, dtype="float32"), axis=-1) - np.array([MEANS[c] for c in ("blue", "green", "red")], dtype=np.float32)'),
     ("asserted", "preprocess", READY, f'assert images.shape[-1] == 3, "RGB expected"\n    {READY}'),
     ("in_model", "extract", None, IN_MODEL),
-    ("mapped", "extract", None, MAPPED),
+    ("mapped", "extract", {None: MAPPED, READY: READY.replace("images[..., ::-1].astype(\"float32\")", "keras.ops.cast(images[..., ::-1], \"float32\")")}, None),
     ("generator", "extract", None, GENERATOR),
     ("called", "extract", BATCH, BATCH.replace("base.predict_on_batch(", "base(").replace("batch_size])", "batch_size]), training=False")),
     ("one_by_one", "extract", None, ONE_BY_ONE),
