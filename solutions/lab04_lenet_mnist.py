@@ -664,7 +664,7 @@ print("You predicted: training {}, validation {}".format(*said))
 # %% tags=["not-graded"]
 networks = {"MLP": mlp, "LeNet then": then, "LeNet now": now}
 best = max(networks, key=lambda name: at_end(name, "acc"))
-x_test, y_test = prepare(mnist.x_test[..., 0]), mnist.y_test
+x_test, y_test = np.array(prepare(mnist.x_test[..., 0])), mnist.y_test
 outputs = networks[best].predict(x_test, batch_size=500, verbose=0)
 probabilities = metrics.as_probabilities(outputs)  # of logits too
 y_pred = probabilities.argmax(axis=1)

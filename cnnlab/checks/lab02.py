@@ -576,7 +576,7 @@ def backward(backward):
 # ---- Exercise 5: gradients by differences
 
 
-def _cubes_slope(x, *, ahead=0.5, behind=0.5):
+def _cubes_slope(x, *, ahead=0.25, behind=0.25):
     """The difference quotient of the cube of each entry."""
     return ((x + ahead) ** 3 - (x - behind) ** 3) / (ahead + behind)
 
@@ -631,7 +631,9 @@ def numerical_gradient(numerical_gradient):
             return np.sum(np.asarray(z) ** 3)
 
         try:
-            received = numerical_gradient(cubes, x, 0.5)
+            received = numerical_gradient(
+                cubes, x, 0.25
+            )  # no half: 1 / (2 * step) is not 2 * step
         except IndexError as error:
             raise Failure(
                 f"For x of shape {x.shape}: {error}. x may be an array of any shape.",
