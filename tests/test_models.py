@@ -1,7 +1,9 @@
 """Networks against published counts, the decks, and keras.applications."""
 
 import functools
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -583,3 +585,15 @@ def test_wrong_weights_are_refused(home, place):
     (home / place / VGG16_NOTOP).write_bytes(b"not these")
     with pytest.raises(ValueError, match="does not hold the ImageNet weights"):
         load_notop()
+
+
+LAB06 = Path(__file__).parent.parent / "solutions" / "lab06_architectures.py"
+
+
+@big
+@pytest.mark.parametrize("name", ["VGG16", "ResNet50", "MobileNet", "MobileNetV2"])
+def test_costs_of_keras_networks_in_lab_6(name):
+    built = facts(name, ("weights", None))
+    params, macs = built.params / 1e6, built.table.macs / 1e9
+    row = re.search(rf'\("{name}", [\d.]+, ([\d.]+), ([\d.]+)\)', LAB06.read_text())
+    assert row and row.groups() == (f"{params:.2f}", f"{macs:.3f}")

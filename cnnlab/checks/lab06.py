@@ -576,6 +576,9 @@ _KEPT = {
     "these are the first two maps, not the worst moment": lambda sizes, t: (
         sum(sizes) if t else sizes[0] + sizes[1]
     ),
+    "this is the best moment; the worst is asked": lambda sizes, t: (
+        sum(sizes) if t else min(a + b for a, b in pairwise(sizes))
+    ),
     "gradients are not counted here": lambda sizes, t: _maps(sizes, t) * (1 + t),
 }
 _TIMES = {
@@ -1043,6 +1046,7 @@ _KEYS = {
     "the cheapest is not the most accurate": lambda n: -n["macs"],
     "the dearest is not the most accurate": lambda n: n["macs"],
     "this is the least accurate": lambda n: -n["top1"],
+    "the first that fits is not the most accurate": lambda n: 0,
     "of networks with equal top-1 that with fewer MACs is asked": lambda n: n["top1"],
     "of networks with equal top-1 that with fewer MACs is asked, not parameters": (
         lambda n: (n["top1"], -n["params"])
