@@ -802,11 +802,11 @@ for name, runs in curves.items():
     print(f"{name:9}  loss at the end {runs[-1].min():.2f} to {runs[-1].max():.2f}")
 
 # %% [markdown]
-# On shapes, at the `cpu` budget, three runs each ended between 0.75 and 0.91 (plain), 0.84
-# and 0.98 (separable), 0.86 and 1.01 (Inception): they overlap. Other settings have other
-# winners. With 1,024 images, four epochs and He's initialisation, separable blocks (1.18 to
-# 1.27) and Inception (1.09 to 1.24) were ahead of plain ones (1.55 to 1.73). So "learns most
-# per MAC" is no property of a block alone, and one run shows nothing.
+# At the `cpu` budget, on shapes, three runs each ended between 0.75 and 0.91 (plain), 0.84
+# and 0.98 (separable), 0.86 and 1.01 (Inception): they overlap. On CIFAR-10 between 0.59
+# and 0.69, 0.47 and 0.56, 0.55 and 0.71: there separable blocks are ahead. So "learns most
+# per MAC" is no property of a block alone, and one run on one set of images shows little.
+# (The `gpu` budget was not measured here.)
 #
 # ### And time?
 #
@@ -843,8 +843,8 @@ plots.show(axes)
 print("You predicted:", faster or "nothing yet")
 
 # %% [markdown]
-# On two cores of a busy machine the full one took 8 to 39 ms and the separable one 21 to
-# 130 ms in 40 calls each, on average 2.3 to 2.5 times as long.
+# In three runs on two cores, more and less busy, the full one took 8, 18 and 31 ms on
+# average, the separable one 19, 45 and 70 ms: 2.3 to 2.5 times as long.
 
 # %% [markdown] question="what_macs_leave_out" title="What do MACs leave out?" points=1
 # Two blocks have the same MACs, and one takes longer. Name two things that take time and

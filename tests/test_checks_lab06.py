@@ -80,18 +80,13 @@ def test_published_stages():
 
 
 @pytest.mark.parametrize(
-    ("repeats", "weights", "features", "gigaflops"),
-    [(VGG16, 528, 58, 16), (VGG19, 548, 63, 20)],
+    ("repeats", "weights", "features"), [(VGG16, 528, 58), (VGG19, 548, 63)]
 )
-def test_convnet_burden(repeats, weights, features, gigaflops):
-    """An independent count: float32, ReLU in place, one operation for a MAC."""
-    shapes, params, macs = counted(lab06.vgg_layers(repeats))
-    assert (
-        0 <= 4 * sum(params) / MIB - weights < 1
-        or round(4 * sum(params) / MIB) == weights
-    )
+def test_convnet_burden(repeats, weights, features):
+    """An independent count, in MB of 2**20 bytes; float32, ReLU in place."""
+    shapes, params, _ = counted(lab06.vgg_layers(repeats))
+    assert round(4 * sum(params) / MIB) == weights
     assert round(lab06.memory(shapes, 1, True) / MIB) == features
-    assert round(sum(macs) / 1e9, -0) in (gigaflops, gigaflops - 1)
 
 
 def test_memory_of_vgg16():
