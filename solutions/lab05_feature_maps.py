@@ -294,19 +294,16 @@ for name, middle in (("block2_pool", 14), ("block3_pool", 7), ("block4_conv3", 7
     said.append(f"{name}: formula {seen[name]}, measured {np.ptp(rows) + 1}×")
     said[-1] += f"{np.ptp(columns) + 1}; 90 % on {most.sum()} pixels, as many as in "
     said[-1] += f"{np.sqrt(most.sum()):.0f}×{np.sqrt(most.sum()):.0f}"
-title = (
-    f"Gradient with respect to each pixel: narrow VGG16, {IMAGES} pictures of shapes"
-)
+title = f"Gradient in each pixel: narrow VGG16, {IMAGES} pictures of shapes"
 label = "share of the largest"
 plots.show(plots.maps(fields, title=title, label=label, columns=3))
 print("\n".join(said))
 
 # %% [markdown]
-# The measured sides are those of the formula, to the pixel. But the field is not used
-# evenly: nine tenths of the gradient come from 57 % of the pixels behind block 2, 41 % behind
-# block 3, 37 % at block4_conv3. Many ways through the network lead from the middle of the
-# field to the value, and one way only from its corner. This **effective** receptive field is
-# what a network sees well (Luo et al., 2016).
+# The measured sides are those of the formula, to the pixel. But nine tenths of the gradient
+# come from 57 % of the pixels behind block 2, 41 % behind block 3, 37 % at block4_conv3: many
+# ways lead from the middle of the field to the value, and one only from its corner. This
+# **effective** receptive field is what a network sees well (Luo et al., 2016).
 #
 # ## 3. What excites a filter?
 #
@@ -779,16 +776,19 @@ best_block = ""  # which block, and which precision
 
 # %% tags=["not-graded"]
 COUNT = train.budget(smoke=20, cpu=200, gpu=500)
-narrow = models.narrow_vgg16()
+
+
+def pooled(model):
+    """The same network, which gives what each of its five poolings gives."""
+    names = [f"block{k}_pool" for k in range(1, 6)]
+    return keras.Model(model.input, [model.get_layer(name).output for name in names])
 
 
 def described(model, images):
     """Feature vectors of the pictures: their pixels, and the means of each block."""
     inputs = prepare(images)
-    pools = [model.get_layer(f"block{k}_pool").output for k in range(1, 6)]
     found = {"pixels": inputs.reshape(len(inputs), -1)}
-    every = keras.Model(model.input, pools).predict(inputs, verbose=0)
-    for k, maps in enumerate(every, 1):
+    for k, maps in enumerate(model.predict(inputs, verbose=0), 1):
         found[f"block {k}"] = maps.mean(axis=(1, 2)) + 1e-9
     return found
 
@@ -806,12 +806,12 @@ def precisions(model, draw, draws):
     return {name: [precision(f[name], y) for f, y in told] for name in told[0][0]}
 
 
-def new_kinds(seed):
-    """Pictures of the kinds that the network has never seen."""
+def new_kinds(seed):  # that the network has never seen
     made = shapes.make(COUNT, classes=shapes.TARGET_CLASSES, seed=200 + seed)
     return made.x, made.y
 
 
+narrow = pooled(models.narrow_vgg16())
 retrieved = {"five new kinds of shapes": precisions(narrow, new_kinds, SEEDS)}
 
 # %% folded="Two pictures and the five nearest to each" tags=["not-graded"]
@@ -835,7 +835,7 @@ plots.show(plots.samples(images[rows], captions, title=title, columns=6))
 bases = {"narrow VGG16": narrow}
 try:
     options = {"weights": "imagenet", "include_top": False}
-    bases["VGG16 of ImageNet"] = models.vgg16((64, 64, 3), **options)
+    bases["VGG16 of ImageNet"] = pooled(models.vgg16((64, 64, 3), **options))
 except FileNotFoundError as error:
     print(str(error).split(". Put")[0])
 

@@ -146,39 +146,19 @@ def _maps_of(name: str, model, x, layer):
 # -- Exercise 2 -----------------------------------------------------------------------
 
 
-def _fields(chain, *, grow=None, jumps=None, start=1):
-    """The formula; `grow(k, d, jump)` and `jumps(k, s, d)` are what a slip changes."""
+def _fields(
+    chain,
+    *,
+    grow=lambda k, d, jump: (k - 1) * d * jump,
+    jumps=lambda jump, s, d: jump * s,
+    start=1,
+    jump_first=False,
+):
+    """The formula; every option is a slip."""
     sides, side, jump = [], start, 1
     for k, s, d in chain:
-        side += grow(k, d, jump) if grow else (k - 1) * d * jump
-        jump *= jumps(k, s, d) if jumps else s
-        sides.append(side)
-    return sides
-
-
-def _jump_first(chain):
-    sides, side, jump = [], 1, 1
-    for k, s, d in chain:
-        jump *= s
-        side += (k - 1) * d * jump
-        sides.append(side)
-    return sides
-
-
-def _last_stride(chain):
-    sides, side, jump = [], 1, 1
-    for k, s, d in chain:
-        side += (k - 1) * d * jump
-        jump = s
-        sides.append(side)
-    return sides
-
-
-def _added(chain):
-    sides, side, jump = [], 1, 1
-    for k, s, d in chain:
-        side += (k - 1) * d * jump
-        jump += s - 1
+        before, jump = jump, jumps(jump, s, d)
+        side += grow(k, d, jump if jump_first else before)
         sides.append(side)
     return sides
 
@@ -192,17 +172,17 @@ FIELDS = {
         "r grows by (k - 1) d j.",
     ),
     "A layer's own stride counts in its own field.": (
-        _jump_first,
+        partial(_fields, jump_first=True),
         "The taps of a layer lie on the values of the layer before it.",
         ORDER,
     ),
     "The jump is the stride of the last layer alone.": (
-        _last_stride,
+        partial(_fields, jumps=lambda jump, s, d: s),
         "Two layers of stride 2 make a jump of 4.",
         "jump *= strides",
     ),
     "The strides are added up; they multiply.": (
-        _added,
+        partial(_fields, jumps=lambda jump, s, d: jump + s - 1),
         "Two layers of stride 3 make a jump of 9.",
         "jump *= strides",
     ),
@@ -217,7 +197,7 @@ FIELDS = {
         "(k - 1) d",
     ),
     "Dilation counts in the jump; only strides make neighbours further apart.": (
-        partial(_fields, jumps=lambda k, s, d: s * d),
+        partial(_fields, jumps=lambda jump, s, d: jump * s * d),
         "A dilated layer of stride 1 gives as many values as it is given.",
         "jump *= strides",
     ),
@@ -486,12 +466,41 @@ def _climbed(
     return x
 
 
-def _in_the_middle(maps, channel):
-    return maps[0, maps.shape[1] // 2, maps.shape[2] // 2, channel]
-
-
 NORMED = "g / (np.sqrt(np.mean(g**2)) + 1e-8)"
+NORMS = {
+    "its length": np.linalg.norm,
+    "its mean square: the root is missing": lambda g: np.mean(g**2),
+    "its standard deviation, which takes its mean away": np.std,
+    "its largest value": lambda g: np.abs(g).max(),
+    "its mean absolute value": lambda g: np.abs(g).mean(),
+}
+GOALS = {
+    "All maps of the layer are": lambda maps, channel: keras.ops.mean(maps),
+    "A row of the map is": lambda maps, channel: keras.ops.mean(maps[:, channel]),
+    "The largest value of the map is": lambda m, c: keras.ops.max(m[..., c]),
+    "The mean of the squares of the map is": lambda m, c: keras.ops.mean(
+        m[..., c] ** 2
+    ),
+    "The value in one place of the map is": lambda m, c: m[
+        0, m.shape[1] // 2, m.shape[2] // 2, c
+    ],
+}
 CLIMBED = {
+    f"The gradient is divided by {words}.": (
+        partial(_climbed, direction=lambda g, norm=norm: g / (norm(g) + 1e-8)),
+        "By the root of the mean of its squares, over all entries.",
+        NORMED,
+    )
+    for words, norm in NORMS.items()
+}
+CLIMBED |= {
+    f"{words} to grow, not the mean of one map.": (
+        partial(_climbed, score=score),
+        "The channel is the last axis: keras.ops.mean(maps[..., channel]).",
+    )
+    for words, score in GOALS.items()
+}
+CLIMBED |= {
     "The image moves down: it excites the filter less with every step.": (
         partial(_climbed, direction=lambda g: -_rms(g)),
         "A loss is made small, an excitement large: ascent.",
@@ -502,30 +511,6 @@ CLIMBED = {
         "Gradients of filters differ by factors of a thousand; the rate is one.",
         NORMED,
     ),
-    "The gradient is divided by its length, not by its root mean square.": (
-        partial(_climbed, direction=lambda g: g / (np.linalg.norm(g) + 1e-8)),
-        "The length is a sum over all entries: in a larger image each pixel would move "
-        "less. The mean of the squares does not depend on the size.",
-        NORMED,
-    ),
-    "The gradient is divided by its mean square: the root is missing.": (
-        partial(_climbed, direction=lambda g: g / (np.mean(g**2) + 1e-8)),
-        NORMED,
-    ),
-    "The gradient is divided by its standard deviation.": (
-        partial(_climbed, direction=lambda g: g / (g.std() + 1e-8)),
-        "That takes its mean away first. The root of the mean square does not.",
-        NORMED,
-    ),
-    "The gradient is divided by its largest value.": (
-        partial(_climbed, direction=lambda g: g / (np.abs(g).max() + 1e-8)),
-        NORMED,
-    ),
-    "The gradient is divided by its mean absolute value.": (
-        partial(_climbed, direction=lambda g: g / (np.abs(g).mean() + 1e-8)),
-        "Square first, then the mean, then the root.",
-        NORMED,
-    ),
     "Only the sign of the gradient is used.": (
         partial(_climbed, direction=np.sign),
         "Strong and weak slopes stay in proportion.",
@@ -534,26 +519,6 @@ CLIMBED = {
     "The gradient is computed once; the image has moved since.": (
         partial(_climbed, again=False),
         "In every step: gradient at the image as it is now, then the move.",
-    ),
-    "All maps of the layer are to grow, not one.": (
-        partial(_climbed, score=lambda maps, channel: keras.ops.mean(maps)),
-        "maps[..., channel]",
-    ),
-    "The largest value of the map is to grow, not its mean.": (
-        partial(_climbed, score=lambda m, channel: keras.ops.max(m[..., channel])),
-        "keras.ops.mean(maps[..., channel])",
-    ),
-    "The mean of the squares of the map is to grow, not its mean.": (
-        partial(_climbed, score=lambda m, c: keras.ops.mean(m[..., c] ** 2)),
-        "keras.ops.mean(maps[..., channel])",
-    ),
-    "A row of the map is taken for the channel.": (
-        partial(_climbed, score=lambda m, channel: keras.ops.mean(m[:, channel])),
-        "The channel is the last axis: maps[..., channel].",
-    ),
-    "The value in one place of the map is to grow, not the mean.": (
-        partial(_climbed, score=_in_the_middle),
-        "keras.ops.mean(maps[..., channel])",
     ),
     "The rate is left out.": (
         lambda m, la, c, x, steps, rate: _climbed(m, la, c, x, steps, 1.0),
@@ -851,56 +816,36 @@ def _for_the_likeliest(model, x, label, size, stride):
     return _fall(model, x, likeliest, size, stride)
 
 
-def _of_logits(p):
-    """Differences of log p: not those of logits, but as often written."""
-    return np.log(p[0]) - np.log(p[1:])
-
-
-FALLS = {
+SCORES = {
     "The sign is wrong: where covering hurts, the fall is positive.": (
-        partial(_fall, score=lambda p: p[1:] - p[0]),
-        "Uncovered less covered.",
+        lambda p: p[1:] - p[0]
     ),
     "These are the probabilities of the covered images, not their fall.": (
-        partial(_fall, score=lambda p: p[1:]),
-        "From the probability of the image as it is, subtract them.",
+        lambda p: p[1:]
     ),
-    "Falls below 0 are cut off.": (
-        partial(_fall, score=lambda p: np.maximum(p[0] - p[1:], 0)),
-        "Covering what speaks for another class helps: that is worth knowing.",
-    ),
-    "The sign of the fall is lost.": (
-        partial(_fall, score=lambda p: np.abs(p[0] - p[1:])),
-        "Uncovered less covered, without an absolute value.",
-    ),
-    "The fall is divided by the probability.": (
-        partial(_fall, score=lambda p: (p[0] - p[1:]) / p[0]),
-        "The difference of two probabilities, nothing else.",
-    ),
-    "These are falls in percent.": (
-        partial(_fall, score=lambda p: 100 * (p[0] - p[1:])),
-        "The difference of two probabilities, nothing else.",
-    ),
-    "These are differences of logarithms.": (
-        partial(_fall, score=_of_logits),
-        "The difference of two probabilities, nothing else.",
-    ),
-    "The squares are filled with 128: grey before the image was prepared.": (
-        partial(_fall, grey=128.0),
+    "Falls below 0 are cut off.": lambda p: np.maximum(p[0] - p[1:], 0),
+    "The sign of the fall is lost.": lambda p: np.abs(p[0] - p[1:]),
+    "The fall is divided by the probability.": lambda p: (p[0] - p[1:]) / p[0],
+    "These are falls in percent.": lambda p: 100 * (p[0] - p[1:]),
+    "These are differences of logarithms.": lambda p: np.log(p[0] / p[1:]),
+}
+FALLS = {
+    message: (
+        partial(_fall, score=score),
+        "The probability for the image as it is, less that for the covered one.",
+        "p[0] - p[1:]",
+    )
+    for message, score in SCORES.items()
+}
+FALLS |= {
+    f"The squares are filled with {grey:g}, grey before the image was prepared.": (
+        partial(_fall, grey=grey),
         "In a prepared image the mean colour is 0.",
-    ),
-    "The squares are filled with 127.5: grey before the image was prepared.": (
-        partial(_fall, grey=127.5),
-        "In a prepared image the mean colour is 0.",
-    ),
-    "The squares are filled with 0.5; in a prepared image grey is 0.": (
-        partial(_fall, grey=0.5),
         "image[rows, columns] = 0",
-    ),
-    "The squares are filled with 1; in a prepared image grey is 0.": (
-        partial(_fall, grey=1.0),
-        "image[rows, columns] = 0",
-    ),
+    )
+    for grey in (128, 127.5, 127, 0.5, 1)
+}
+FALLS |= {
     "The squares are filled with the mean of this image.": (
         partial(_fall, grey=lambda x: x.mean()),
         "0 is the same grey for all images.",
