@@ -597,3 +597,13 @@ def test_costs_of_keras_networks_in_lab_6(name):
     params, macs = built.params / 1e6, built.table.macs / 1e9
     row = re.search(rf'\("{name}", [\d.]+, ([\d.]+), ([\d.]+)\)', LAB06.read_text())
     assert row and row.groups() == (f"{params:.2f}", f"{macs:.3f}")
+
+
+@big
+def test_convnet_burden_of_resnet50():
+    """An independent count, in MB of 2**20 bytes; ReLU in place, stride in the 1x1."""
+    built = facts("ResNet50", ("weights", None))
+    kinds = ("Conv2D", "BatchNormalization", "Add", "MaxPooling2D", "Dense")
+    features = sum(row.memory for row in by_kind(built.table, *kinds))
+    assert round(4 * built.params / 2**20) == 98
+    assert round(features / 2**20) == 103
