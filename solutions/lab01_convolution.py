@@ -110,17 +110,16 @@ def conv1d(x, kernel, strides=1):
 # %% check="conv1d"
 check.conv1d(conv1d)
 
-# %% probe="conv1d" says="signals and kernels of several lengths" weight=1
-rng = np.random.default_rng(seed)
-cases = [(rng.normal(size=n), rng.normal(size=w)) for n, w in ((12, 3), (9, 4), (6, 6))]
-[attempt(conv1d, x, kernel) for x, kernel in cases]
+# %% probe="conv1d" says="signals and kernels of several lengths, strides" weight=2
+from cnnlab.teaching.check import frozen
 
-# %% probe="conv1d" says="strides of 2, 3 and 4" weight=1
 rng = np.random.default_rng(seed)
-cases = [(13, 3, 2), (14, 3, 2), (17, 4, 3), (11, 2, 4)]
+cases = [(12, 3, 1), (9, 4, 1), (6, 6, 1), (5, 1, 1)]
+cases += [(13, 3, 2), (14, 3, 2), (17, 4, 3), (11, 2, 4)]
 cases = [(rng.normal(size=n), w, s) for n, w, s in cases]
 cases.append((rng.integers(-9, 9, size=10), 5, 3))
-[attempt(conv1d, x, rng.normal(size=w), strides=s) for x, w, s in cases]
+cases = [(frozen(x), frozen(rng.normal(size=w)), s) for x, w, s in cases]
+[attempt(conv1d, x, kernel, strides=s) for x, kernel, s in cases]
 
 # %% [markdown]
 # Step through the example of the slides: press *play*, or move the slider with the mouse
@@ -301,34 +300,31 @@ check.correlate2d(correlate2d)
 check.convolve2d(convolve2d)
 
 # %% probe="correlate2d" says="cross-correlation, kernels of several shapes" weight=2
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
-[attempt(correlate2d, rng.normal(size=n), rng.normal(size=k)) for n, k in cases]
+cases = [[frozen(rng.normal(size=n)) for n in case] for case in cases]
+[attempt(correlate2d, *case) for case in cases]
 
 # %% probe="correlate2d" says="whole numbers, and inputs left as they were" weight=1
 rng = np.random.default_rng(seed)
 scan = rng.integers(0, 256, (9, 8)).astype("uint8")
-x, k = rng.normal(size=(4, 5)), np.ones((1, 1))
-turned = rng.normal(size=(2, 2))
+x, kernels = rng.normal(size=(4, 5)), [rng.normal(size=(3, 2)), np.array([[-1, 2]])]
 
 
 def left_alone():
-    same = np.asarray(correlate2d(x, k))
-    convolve2d(x, turned)
-    shared = [np.shares_memory(same, x)]
-    return np.concatenate([same.ravel(), x.ravel(), shared, turned[0]])
+    same = np.asarray(correlate2d(x, np.ones((1, 1))))
+    return np.append(same.ravel(), np.shares_memory(same, x))
 
 
-[
-    attempt(correlate2d, scan, rng.normal(size=(3, 2))),
-    attempt(correlate2d, scan, np.array([[-1, 2]])),
-    attempt(left_alone),
-]
+[*(attempt(correlate2d, scan, kernel) for kernel in kernels), attempt(left_alone)]
 
 # %% probe="correlate2d" says="convolution, kernels of several shapes" weight=2
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
-[attempt(convolve2d, rng.normal(size=n), rng.normal(size=k)) for n, k in cases]
+cases = [[rng.normal(size=n) for n in case] for case in cases]
+[attempt(convolve2d, *case) for case in cases]
 
 # %% [markdown]
 # The slides' example in two dimensions. Its kernel is the same after half a turn: nobody
@@ -396,7 +392,7 @@ check.classical_kernels(classical_kernels)
 
 # %% probe="kernels"
 kernels = classical_kernels()
-names = ("identity", "moved", "box_blur", "edges", "sharpen", "sobel")
+names = "identity", "moved", "box_blur", "edges", "sharpen", "sobel"
 {name: np.asarray(kernels.get(name, 0), float) for name in names}
 
 # %% [markdown]
@@ -507,19 +503,17 @@ check.conv2d_moves(conv2d)
 rng = np.random.default_rng(seed)
 grey = rng.integers(0, 9, (2, 4, 6, 1)).astype("uint8"), rng.normal(size=(1, 4, 1, 3))
 case = rng.normal(size=(3, 7, 5, 2)), rng.normal(size=(3, 2, 2, 4)), rng.normal(size=4)
-[attempt(conv2d, *case), attempt(conv2d, *grey, rng.normal(size=3))]
+one = case[0][:1, ..., :1], case[1][:, :, :1, :1], case[2][:1]  # of everything
+[attempt(conv2d, *each) for each in (case, (*grey, rng.normal(size=3)), one)]
 
-# %% probe="conv2d" says="stride, padding or dilation, one at a time" weight=3
-rng = np.random.default_rng(seed)
-moves = [{"strides": 2}, {"strides": 3}, {"padding": 1}, {"padding": 2}]
-moves += [{"dilation": 2}, {"dilation": 3}]
-case = rng.normal(size=(2, 9, 8, 3)), rng.normal(size=(2, 3, 3, 2)), np.zeros(2)
-[attempt(conv2d, *case, **move) for move in moves]  # the bias has a probe of its own
+# %% probe="conv2d" says="stride, padding and dilation, alone and together" weight=5
+from cnnlab.teaching.check import frozen
 
-# %% probe="conv2d" says="stride, padding and dilation together" weight=2
 rng = np.random.default_rng(seed)
-moves = [(2, 1, 1), (3, 2, 2), (1, 1, 2), (2, 0, 3)]
-case = rng.normal(size=(2, 10, 9, 4)), rng.normal(size=(3, 2, 4, 2)), np.zeros(2)
+moves = [(2, 0, 1), (3, 0, 1), (1, 1, 1), (1, 2, 1), (1, 0, 2), (1, 0, 3)]
+moves += [(2, 1, 1), (3, 2, 2), (1, 1, 2), (2, 0, 3)]
+case = rng.normal(size=(2, 10, 9, 3)), rng.normal(size=(2, 3, 3, 2)), np.zeros(2)
+case = [frozen(part) for part in case]  # the bias has a probe of its own
 [attempt(conv2d, *case, strides=s, padding=p, dilation=d) for s, p, d in moves]
 
 # %% [markdown]
@@ -595,8 +589,9 @@ check.causal_conv1d(causal_conv1d)
 
 # %% probe="causal_conv1d"
 rng = np.random.default_rng(seed)
-cases = [(12, 3, 1), (15, 2, 4), (20, 4, 3), (5, 3, 2), (4, 3, 5)]
+cases = [(12, 3, 1), (15, 2, 4), (20, 4, 3), (5, 3, 2), (4, 3, 5), (6, 1, 2)]
 cases = [(rng.normal(size=n), rng.normal(size=w), d) for n, w, d in cases]
+cases.append((rng.integers(-9, 9, 9), rng.normal(size=3), 2))
 [attempt(causal_conv1d, x, kernel, dilation=d) for x, kernel, d in cases]
 
 # %% [markdown]
@@ -666,20 +661,23 @@ check.pool(pool)
 check.global_average_pool(global_average_pool)
 
 # %% probe="pool" says="maximum, average and L2 pooling" weight=3 essential=["max"]
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 x, whole = rng.normal(size=(2, 7, 9, 3)) - 2, rng.integers(0, 99, (1, 4, 6, 2))
-cases = [(x, 2, None), (x, 3, None), (x, 2, 1), (x, 3, 2), (whole, 2, None)]
-kinds = ("max", "average", "l2")
+cases = [(2, None), (3, None), (2, 1), (3, 2), (2, 3)]
+cases = [(frozen(x), *case) for case in cases] + [(frozen(whole), 2, None)]
 
 
 def pooled(kind):
-    return np.concatenate([np.ravel(pool(*case, kind)) for case in cases])
+    return [pool(*case, kind) for case in cases]
 
 
-{kind: attempt(pooled, kind) for kind in kinds}
+{kind: attempt(pooled, kind) for kind in ("max", "average", "l2")}
 
 # %% probe="pool" says="global average pooling" weight=1
-global_average_pool(np.random.default_rng(seed).normal(size=(3, 5, 8, 4)))
+x = np.random.default_rng(seed).normal(size=(3, 5, 8, 4))
+[global_average_pool(part) for part in (x, x[:1, ..., :1])]
 
 # %% tags=["not-graded"]
 outlines = np.abs(across)[np.newaxis, ..., np.newaxis]
@@ -764,18 +762,17 @@ check.max_pool_backward(max_pool_backward)
 # %% check="pool_backward"
 check.average_pool_backward(average_pool_backward)
 
-# %% probe="pool_backward" says="backward through maximum pooling" weight=1
+# %% probe="pool_backward" says="backward through maximum pooling" weight=2
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 cases = [((2, 4, 6, 3), 2), ((1, 7, 8, 2), 3), ((2, 5, 5, 1), 2)]
 grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]
-xs = [rng.permutation(int(np.prod(n))).reshape(n).astype(float) for n, _ in cases]
+xs = [-rng.permutation(int(np.prod(n))).reshape(n) / 2 for n, _ in cases]
 cases = [(g, x, k) for g, x, (_, k) in zip(grads, xs, cases, strict=True)]
-[attempt(max_pool_backward, *case) for case in cases]
-
-# %% probe="pool_backward" says="maximum pooling where several values are the largest" weight=1
-rng = np.random.default_rng(seed)
-ties = rng.integers(0, 2, (3, 6, 6, 2))  # many windows have several maxima
-max_pool_backward(rng.normal(size=(3, 3, 3, 2)), ties, 2)
+ties = rng.integers(0, 2, (2, 3, 6, 6, 2))  # many windows have several maxima
+cases += [(rng.normal(size=(3, 3, 3, 2)), x, 2) for x in ties]
+[attempt(max_pool_backward, frozen(g), frozen(x), k) for g, x, k in cases]
 
 # %% probe="pool_backward" says="backward through average pooling" weight=2
 rng = np.random.default_rng(seed)

@@ -754,11 +754,12 @@ def way(watch_epoch, m):
 # %% probe="sgd_epoch" says="each example once, in an order drawn anew" compare="equal"
 from cnnlab.checks.lab02 import watch_epoch
 
-rng = np.random.default_rng(seed)
-runs = [watch_epoch(sgd_epoch, examples=11, batch_size=4, rng=rng) for _ in range(2)]
-facts = [sorted(run.sizes) + sorted(run.seen) for run in runs]
+rngs = [np.random.default_rng(seed)] * 2 + [np.random.default_rng(seed)]
+runs = [watch_epoch(sgd_epoch, examples=11, batch_size=4, rng=rng) for rng in rngs]
+facts = [n for run in runs for n in sorted(run.sizes) + sorted(run.seen)]
 shuffled = runs[0].seen != runs[1].seen and sorted(runs[0].seen) != runs[0].seen
-np.array([*facts[0], *facts[1], shuffled, *(run.seen == run.labels for run in runs)])
+right = [run.seen == run.labels for run in runs]
+np.array([*facts, shuffled, runs[0].seen == runs[2].seen, *right])
 
 # %% [markdown]
 # That is all there is to training. Only, the weights must not start at 0, or all neurons

@@ -227,7 +227,7 @@ np.concatenate([each["outputs"].ravel() for each in does])
 # %% probe="shortcuts" says="shortcut B: a projection"
 from cnnlab.teaching.blocks import block_behaviour
 
-block_behaviour(shortcut_b, (6, 4, 3), 5, 2, seed)
+[block_behaviour(shortcut_b, (6, 7, 3), 5, strides, seed) for strides in (2, 3)]
 
 # %% [markdown]
 # ## 4. The residual block
@@ -298,7 +298,7 @@ def two_blocks(x, filters, strides):
 behaviours(
     (block, (8, 6, a), b, 2),
     (partial(block, batch_norm=False), (8, 6, a), c, 1),
-    (partial(block, batch_norm=False), (8, 6, a), a, 1),
+    (partial(block, batch_norm=False), (8, 6, a), a, 2),
     (two_blocks, (8, 6, a), a, 1),
     seed=seed,
 )
@@ -444,14 +444,14 @@ rng = np.random.default_rng(seed)
 
 # %% probe="network" says="the whole network, with and without batch normalisation" weight=2
 from cnnlab import blocks
-from cnnlab.teaching.probes import behaviour
+from cnnlab.teaching.blocks import model_behaviour
 
-x = np.random.default_rng(seed).standard_normal((4, 8, 12, 2)).astype("float32")
 small_one = {"filters": 4, "input_shape": (8, 12, 2), "num_classes": 6}
 plain = partial(blocks.basic, shortcut=None)
 [
     attempt(
-        lambda bn: behaviour(network(plain, 8, batch_norm=bn, **small_one), x, seed), bn
+        lambda bn: model_behaviour(network(plain, 8, batch_norm=bn, **small_one), seed),
+        bn,
     )
     for bn in (True, False)
 ]
@@ -791,7 +791,8 @@ rng, chain = np.random.default_rng(seed), a_chain()
 filled = [fixed_weights(la, int(rng.integers(1000))) for la in chain.layers[1:]]
 x = rng.standard_normal((3, 4, 4, 3)).astype("float32")
 shorter = [without(chain, chain.layers[k]) for k in (3, 2, 4)]
-np.stack([to_numpy(each(x, training=False)) for each in (*shorter, chain)])
+left = len(chain.layers), len(chain.trainable_weights)
+[*(to_numpy(each(x, training=False)) for each in (*shorter, chain)), *left]
 
 # %% [markdown]
 # Both networks of 20 layers train on until they know most of their images, and then lose

@@ -113,7 +113,7 @@ open_to_argument |= {("xray", "horizontal_flip")}
     for kind in KINDS
     for name in TRANSFORMS
     if (kind, name) not in open_to_argument
-]
+] + [all(set(names) <= set(TRANSFORMS) for names in mine.values())]
 
 # %% [markdown]
 # ## 2. Random transformations, in the right units
@@ -185,10 +185,11 @@ degrees, shift, brightness = rng.uniform([10, 0.1, 0.1], [40, 0.2, 0.2])
 ]
 
 # %% probe="augmenter" says="flips" compare="equal"
-from cnnlab.teaching.augmentation import flip_quarters
+from cnnlab.teaching.augmentation import flip_quarters, kinds_of_moves
 
 options = [(True, False), (False, True), (True, True)]
-[flip_quarters(augmenter(*flips)) for flips in options]
+happens = kinds_of_moves(augmenter(True, True, 20, 0.1, 0.1))
+[*(flip_quarters(augmenter(*flips)) for flips in options), ", ".join(happens)]
 
 # %% folded="Nine versions of a flower" tags=["not-graded"]
 flower = np.repeat(augment.picture("flowers")[None], 9, axis=0)
@@ -732,7 +733,7 @@ from cnnlab.teaching.augmentation import VIEWS, corner_model
 rng = np.random.default_rng(seed)
 x = rng.random((20, 4, 6, 3)).astype("float32")
 chosen = [VIEWS[k] for k in rng.permutation(5)[:4]]
-to_numpy(tta(corner_model(0.5), x, chosen))
+[to_numpy(tta(corner_model(0.5), x[:n], chosen[:n])) for n in (20, 2, 1)]
 
 # %% [markdown]
 # Which views? What was wrong for training is wrong here: `augment.safe_views(kind)` gives

@@ -241,7 +241,10 @@ _SIZES = (450, 250, 250, 250)
 
 
 def _check_drawn(kernel, scheme: str, *hints: str) -> None:
-    """Fail unless a kernel has mean 0 and the scheme's standard deviation, to 5 %."""
+    """Fail unless a kernel has mean 0 and the scheme's standard deviation.
+
+    To 5 %, a small one to 7 %: more than 6 times what chance moves it.
+    """
     kernel = to_numpy(kernel)
     right, std = _std(*kernel.shape, scheme), kernel.std()
     if std < 1e-9:
@@ -251,7 +254,7 @@ def _check_drawn(kernel, scheme: str, *hints: str) -> None:
         said = f"The weights have a mean of {kernel.mean():.3g}; it must be 0."
         raise Failure(said, "rng.uniform(-limit, limit), not rng.random()", *hints)
     # Of 64 × 64 values, the fewest here, a standard deviation is known to 1.1 %.
-    if abs(std / right - 1) > 0.05:
+    if abs(std / right - 1) > (0.05 if kernel.size > 10_000 else 0.07):
         off = {abs(std / f(*kernel.shape, right) - 1): m for m, f in _DRAWN.items()}
         said = off[min(off)] if min(off) < 0.025 else ""
         raise Failure(
@@ -816,7 +819,7 @@ def _check_training(regularised, model) -> None:
         )
 
     def size(network):
-        return noise(network, x[:1]).mean()
+        return noise(network, x[:1])
 
     # How much outputs vary, not which layers there are: Dropout may be written by hand.
     for rate, own in ((0.3, model), (0.1, regularised(rate=0.1))):

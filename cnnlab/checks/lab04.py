@@ -16,7 +16,7 @@ from cnnlab.teaching.check import (
     to_numpy,
 )
 from cnnlab.teaching.networks import changed, same_network
-from cnnlab.teaching.probes import describe, noise
+from cnnlab.teaching.probes import is_still, noise, scales_down
 from cnnlab.teaching.training import sound_training
 
 
@@ -46,6 +46,15 @@ _SCALING_SLIPS = _with(
         "Divided by the largest value of these images.": lambda x: x / x.max(),
         "The mean of these images is taken away.": lambda x: (x - x.mean()) / x.std(),
         "The values reach from -1 to 1.": lambda x: x / 127.5 - 1,
+        "Each image is divided by its own largest value.": (
+            lambda x: x / x.max(axis=(1, 2, 3), keepdims=True)
+        ),
+        "Black and white are swapped.": lambda x: 1 - x / 255,
+        "Only 0 and 1 are left: shades of grey are lost.": lambda x: x > 127,
+        "Divided as whole numbers: shades of grey are lost.": lambda x: x // 255,
+        "Values above 127 became negative, as in a byte with a sign.": (
+            lambda x: x.astype("int8") / 255
+        ),
     },
 )
 
@@ -102,12 +111,17 @@ def _check_form(ready, images) -> None:
 # --- split
 
 
+_REGULAR = 3  # gaps between images drawn: 30 of 100 by chance have more than 3 sizes
+
+
 @check(forbid=["cnnlab.data"], read="section 2, 'Training, validation, test'")
 def split(split):
     """split() shares the images out at random, each with its label, none twice."""
-    x, y = frozen(np.arange(100.0).reshape(100, 1, 1, 1)), frozen(np.arange(100) // 10)
-    (x_rest, y_rest), (x_aside, y_aside) = _two_pairs(split(x, y, 30))
-    both = np.concatenate([x_rest, x_aside]).ravel()
+    x = np.random.default_rng(0).random((100, 3, 2, 1), "float32")
+    x, y = frozen(x[np.argsort(x[:, 0, 0, 0])]), frozen(np.arange(100) // 10)
+    (x_rest, y_rest), (x_aside, y_aside) = _two_pairs(split(x, y, 30), x)
+    parts = [_standing(part, x) for part in (x_rest, x_aside)]
+    both = np.concatenate(parts)
     if len(set(both)) < 100:
         raise Failure(
             f"{100 - len(set(both))} of 100 images are gone, others are there twice.",
@@ -124,15 +138,28 @@ def split(split):
         raise Failure(
             "The labels were sorted, and validation got the classes "
             f"{np.unique(y_aside).tolist()} only.",
-            "Draw at random.",
-            "A random generator's permutation(n) gives 0 to n-1 in random order.",
+            *_AT_RANDOM,
         )
-    _check_seed(*(split(x, y, 30, seed=s)[1][0] for s in (0, 0, 1)))
+    _check_seed(*(_standing(split(x, y, 30, seed=s)[1][0], x) for s in (0, 0, 1)))
+    if len(set(np.diff(np.sort(parts[1])))) <= _REGULAR:
+        raise Failure("Every n-th image was set aside: no random choice.", *_AT_RANDOM)
+
+
+_AT_RANDOM = (
+    "Draw at random.",
+    "A random generator's permutation(n) gives 0 to n-1 in random order.",
+)
+
+
+def _standing(part, x) -> np.ndarray:
+    """Where in x the images of a part stand; -1 for what is none of them."""
+    alike = (to_numpy(part)[:, np.newaxis] == x).all(axis=(2, 3, 4))
+    return np.where(alike.any(axis=1), alike.argmax(axis=1), -1)
 
 
 def _check_seed(first, again, other) -> None:
     """Fail unless the first two draws have the same images, and the third others."""
-    first, again, other = (set(np.ravel(drawn)) for drawn in (first, again, other))
+    first, again, other = (set(drawn) for drawn in (first, again, other))
     if again != first or other == again:
         drew = "the same seed drew others" if other != again else "seed 1 drew the same"
         raise Failure(
@@ -143,8 +170,8 @@ def _check_seed(first, again, other) -> None:
         )
 
 
-def _two_pairs(result):
-    """The two pairs of 100 images, 30 of them set aside; the right sizes."""
+def _two_pairs(result, x):
+    """The two pairs of 100 images, 30 of them set aside; as many, and as they were."""
     try:
         (x_rest, y_rest), (x_aside, y_aside) = result
     except (TypeError, ValueError):
@@ -166,6 +193,14 @@ def _two_pairs(result):
         "Shuffle the numbers 0 to n-1; the first `validation` of them are set aside, "
         "the others remain.",
     )
+    for part in (x_rest, x_aside):
+        what = f"shape of one image, when x has the shape {x.shape}"
+        equal(np.shape(part)[1:], x.shape[1:], what, "x[chosen] keeps all other axes.")
+        if (_standing(part, x) < 0).any():
+            raise Failure(
+                "Some of the images returned are none of those given.",
+                "Return the images themselves, not their numbers, and as they are.",
+            )
     return result
 
 
@@ -277,18 +312,27 @@ _ACTIVATION = "An activation is an argument of the layer, or a layer right after
 def lenet_then(lenet_then):
     """lenet_then() is LeNet-5, with tanh and average pooling."""
     same_network(lenet_then, models.lenet5, _THEN_SLIPS, _ACTIVATION)
-    _check_scale(lenet_then())
+    network = lenet_then()
+    _check_scale(network)
+    if not is_still(network, _IMAGE):
+        raise Failure(
+            "In training your network gives other answers each time: something in it "
+            "is random.",
+            "The table holds no dropout and no noise. They came later.",
+        )
+
+
+_IMAGE = frozen(np.random.default_rng(0).random((1, 28, 28, 1), "float32"))
 
 
 def _check_scale(network) -> None:
     """Fail if a network divides images from 0 to 1 once more."""
-    for row in describe(network):
-        if row["kind"] == "Rescaling" and np.max(row["scale"]) < 0.1:
-            raise Failure(
-                "Your network scales its images, which prepare() has scaled before.",
-                "Scaled twice, all of an image lies within 1/100: it is nearly blank.",
-                "Leave out Rescaling: images come in from 0 to 1.",
-            )
+    if scales_down(network):
+        raise Failure(
+            "Your network scales its images, which prepare() has scaled before.",
+            "Scaled twice, all of an image lies within 1/100: it is nearly blank.",
+            "Leave out Rescaling: images come in from 0 to 1.",
+        )
 
 
 _lenet_now = partial(models.lenet5, activation="relu", pooling="max")
@@ -309,24 +353,23 @@ def lenet_now(lenet_now):
     same_network(lenet_now, _lenet_now, _NOW_SLIPS, _ACTIVATION)
     network, right = lenet_now(), _lenet_now(dropout=0.25)
     _check_scale(network)
-    image = np.random.default_rng(0).random((1, 28, 28, 1), "float32")
-    for blocked in (0, 120 * 84):  # nothing; then F6's kernel, which C5's noise takes
-        wanted, received = (
-            noise(each, image, without=blocked) for each in (right, network)
+    if not is_still(network, _IMAGE, training=False):
+        raise Failure(
+            "Your network gives other answers at each call, not only in training.",
+            "Dropout acts while training only; Keras sees to that.",
+            "Leave out training=True: layers.Dropout(rate)(x)",
         )
-        if not np.allclose(received, wanted, rtol=0.15):
-            raise _wrong_dropout(received.mean() / wanted.mean(), bool(blocked))
+    # nothing; F6's kernel, which C5's noise takes; C5's own, which earlier noise takes
+    for without in (0, 120 * 84, 400 * 120):
+        wanted, received = (
+            noise(each, _IMAGE, without=without) for each in (right, network)
+        )
+        if not np.isclose(received, wanted, rtol=0.1):
+            raise _wrong_dropout(received / wanted, without == 120 * 84)
 
 
 def _wrong_dropout(size: float, of_f6: bool) -> Failure:
-    times = f"{size:.1f} times what they should"
-    vary = (
-        "not at all"
-        if size < 0.01
-        else times
-        if abs(size - 1) > 0.1
-        else "in another way"
-    )
+    vary = "not at all" if size < 0.01 else f"{size:.2f} times what they should"
     cause = "what is dropped of F6" if of_f6 else "dropout"
     return Failure(
         f"While training, {cause} must make the outputs vary. Yours vary {vary}.",
@@ -354,6 +397,12 @@ def _counted(y_true, y_pred, num_classes):
     return counts.reshape(num_classes, num_classes)
 
 
+def _row_shares(*labels):
+    counts = _counted(*labels)
+    with np.errstate(invalid="ignore"):  # of a class without images: nan
+        return counts / counts.sum(axis=1, keepdims=True)
+
+
 _COUNT = "Go through the images: one more in row `true`, column `predicted`."
 _MATRIX_SLIPS = {
     "The matrix is transposed.": (
@@ -374,6 +423,15 @@ _MATRIX_SLIPS = {
     ),
     "These are shares; counts were asked for.": (
         lambda *labels: _counted(*labels) / len(labels[0]),
+        _COUNT,
+    ),
+    "These are shares of the rows; counts were asked for.": (_row_shares, _COUNT),
+    "Only the errors are counted.": (
+        lambda *labels: _counted(*labels) * (1 - np.eye(labels[2])),
+        _COUNT,
+    ),
+    "Only the right answers are counted.": (
+        lambda *labels: _counted(*labels) * np.eye(labels[2]),
         _COUNT,
     ),
 }
@@ -410,6 +468,7 @@ _AXES = (
     "Precision divides by how often the class was *called*, which is a column.",
     "Sum the right axis: axis=0 sums each column, axis=1 each row.",
 )
+_EACH = "Each class has a precision, a recall and an F1 of its own: no mean of them."
 _SCORES_SLIPS = {
     "Precision and recall are swapped.": (partial(_scores, over=(1, 0)), *_AXES),
     "All scores are whole numbers.": (
@@ -433,6 +492,8 @@ def scores(scores):
     got, names = scores(matrix), ("precision", "recall", "f1")
     if not isinstance(got, dict) or set(got) != set(names):
         raise Failure('scores must give a dict of "precision", "recall" and "f1".')
+    for name in names:
+        equal(np.shape(got[name]), (3,), f"shape of {name!r} for 3 classes", _EACH)
     seen = matrix[:2, :2]
     received = [to_numpy(got[name])[:2] for name in names]
     recognise(received, _SCORES_SLIPS, seen)
@@ -498,17 +559,25 @@ _ORDER_SLIPS = _with(
 @check(forbid=["cnnlab.plots"], read="section 8, the lines above the exercise")
 def worst_errors(worst_errors):
     """worst_errors() lists the misclassified images, the surest mistake first."""
-    rng = np.random.default_rng(56)  # for these, every slip gives another order
-    y_true = frozen(rng.integers(0, 5, 6))
-    probabilities = frozen(rng.dirichlet(np.ones(5), 6).round(2))
-    right = _errors(y_true, probabilities)
-    received = np.ravel(worst_errors(y_true, probabilities))
-    recognise(received, _ORDER_SLIPS, y_true, probabilities)
-    if sorted(received.tolist()) != sorted(right.tolist()):
-        raise Failure(
-            f"{received.tolist()} are not the errors: they must be indices into all "
-            "the images, and of misclassified ones only.",
-            *_INDICES,
-        )
-    what = f"worst_errors of 6 images, of which {len(right)} are misclassified"
-    equal(received, right, what, *_SURE)
+    rng = np.random.default_rng(56)  # for the first 6, every slip gives another order
+    for n in (6, 60):
+        y_true = frozen(rng.integers(0, 5, n))
+        probabilities = frozen(rng.dirichlet(np.ones(5), n).round(2 if n == 6 else 9))
+        right = _errors(y_true, probabilities)
+        received = np.ravel(worst_errors(y_true, probabilities))
+        recognise(received, _ORDER_SLIPS, y_true, probabilities)
+        if sorted(received.tolist()) != sorted(right.tolist()):
+            raise Failure(
+                f"{_first(received)} are not the {len(right)} errors: they must be "
+                "indices into all the images, and of misclassified ones only.",
+                *_INDICES,
+            )
+        what = f"worst_errors of {n} images, of which {len(right)} are misclassified"
+        if received.tolist() != right.tolist():
+            said = "These are the errors, but the surest does not come first"
+            raise Failure(f"{what}: {_first(received)}. {said}.", *_SURE)
+
+
+def _first(indices: np.ndarray) -> str:
+    """The first ten of them, in words."""
+    return f"{indices[:10].tolist()}{' and so on' if len(indices) > 10 else ''}"

@@ -20,6 +20,7 @@ from cnnlab.teaching.probes import fixed_weights
 # Shape of the maps, filters, strides: a block that keeps the shape, one that halves the
 # maps, one that only adds channels. Few and small: a check answers within a second.
 SAME, SMALLER, WIDER = ((6, 6, 4), 4, 1), ((6, 6, 4), 6, 2), ((6, 6, 4), 6, 1)
+HALF = ((6, 8, 4), 4, 2)  # smaller, with as many channels
 WHOLE = ["cnnlab", "keras.applications"]  # what has whole blocks and networks
 
 
@@ -341,7 +342,8 @@ def _each_way(block, right, tables: tuple, hint: str) -> None:
     """Compare blocks that keep the shape and that change it, with and without BN."""
     name = getattr(block, "func", block).__name__
     # Without BN on one shape only: what else goes wrong has been found by then.
-    for batch_norm, sizes in ((True, SAME), (True, SMALLER), (False, WIDER)):
+    cases = (True, SAME), (True, SMALLER), (False, WIDER), (True, HALF)
+    for batch_norm, sizes in cases:
         mine = partial(block, batch_norm=batch_norm)
         good = right if batch_norm else partial(right, norm=Identity)
         _, filters, strides = sizes
@@ -353,7 +355,7 @@ def _each_way(block, right, tables: tuple, hint: str) -> None:
 
 def _each_size(shortcut, right, table: dict, hint: str) -> None:
     # No squares, and once no stride: rows and columns must not be mixed up.
-    for sizes in (((6, 8, 4), 8, 2), ((5, 6, 3), 4, 1)):
+    for sizes in (((6, 8, 4), 8, 2), ((5, 6, 3), 4, 1), ((7, 8, 3), 5, 3)):
         _, filters, strides = sizes
         where = f"Every {strides}-th pixel of rows and columns, and {filters} maps."
         what = f"{shortcut.__name__}(x, {filters}, {strides})"
@@ -534,9 +536,13 @@ def network(network):
         raise too_small(error, why, "layers.GlobalAveragePooling2D()") from None
 
 
+def _shrink(x, filters, strides=1):
+    return subsample(x, filters, strides)
+
+
 def _check_network(network, batch_norm: bool) -> None:
     sizes = {"filters": 4, "input_shape": (8, 8, 3), "num_classes": 5}
-    mine = network(subsample, 8, **sizes, batch_norm=batch_norm)
+    mine = network(_shrink, 8, **sizes, batch_norm=batch_norm)
     if not isinstance(mine, keras.Model):
         raise Failure(
             f"network() must return a keras.Model. Received: {type(mine).__name__}.",

@@ -18,13 +18,15 @@ from cnnlab.teaching.check import (
 )
 from cnnlab.teaching.finetuning import (
     Batches,
-    fits_of,
+    are_histories,
     halved,
+    heeds_weights,
     identities,
     noisy_base,
     thaw_anew,
     tiny_vgg,
 )
+from cnnlab.teaching.fits import fits_of
 from cnnlab.teaching.networks import same_network
 from cnnlab.teaching.training import judged, pairs
 
@@ -61,6 +63,8 @@ PARAMETERS = {  # hints, by the kind of layer
 )
 def count_layers(count_layers):
     """count_layers() gives the shape and the parameters of every layer."""
+    few = count_layers(8, [1], [3], [2])
+    equal(len(few), 3, "layers of one block with one convolution, and one dense layer")
     rows = count_layers(13, (2, 1), (5, 7), (6, 4))
     equal(
         len(rows),
@@ -118,6 +122,12 @@ def load_base(load_base):
     equal(model.output_shape[1:], right.output_shape[1:], what, size)
     if identities(model.weights) & identities(load_base("shapes", 96).weights):
         raise Failure("Two calls give one model. Load it inside the function.")
+    if not heeds_weights(load_base):
+        raise Failure(
+            "Asked for weights that do not exist, load_base gives a model all the "
+            "same: it loads other ones than those asked for.",
+            "What to load says the argument `weights`: pass it on.",
+        )
 
 
 BGR = np.array([103.939, 116.779, 123.68])  # the means of blue, green, red
@@ -284,7 +294,8 @@ POOLINGS = {
 @check(forbid=["cnnlab"], read="section 5, 'Heads', and the docstring of `build_head`")
 def build_head(build_head):
     """build_head() gives linear and MLP heads, after Flatten or global pooling."""
-    for pooling, units in (("average", None), ("flatten", None), ("flatten", 7)):
+    cases = [(pooling, units) for pooling in POOLINGS for units in (None, 7)]
+    for pooling, units in cases:
         asked = f'pooling="{pooling}", units={units}'
         build = partial(build_head, SHAPE, 4, pooling, units)
         # `same_network` names what it was given in its messages.
@@ -315,6 +326,11 @@ def build_head(build_head):
     two = to_numpy(build_head(SHAPE, 2, "average")(np.ones((1, *SHAPE), "float32")))
     if two.shape == (1, 1) and two[0, 0] == 1:
         raise Failure("A softmax over one unit is always 1. Two classes: a sigmoid.")
+    if two.shape not in ((1, 1), (1, 2)):
+        raise Failure(
+            f"For 2 classes the head gives {two.shape[-1]} numbers.",
+            "A unit for each class: the last layer has num_classes.",
+        )
 
 
 def _head(pooling, units, *, pool=None, activation="relu") -> keras.Model:
@@ -446,10 +462,11 @@ def transfer(transfer):
                 f"Expected {epochs} epochs, as asked; received {call.epochs}."
             )
         _check_loss(call)
-    if len(result) != 2 or not all(isinstance(history, dict) for history in result):
+    if not are_histories(result, EPOCHS):
         raise Failure(
-            "transfer must return two histories, a dict of lists for each phase. "
-            f"Received: {type(result).__name__} of {len(result)}."
+            "transfer must return two histories: for each phase a dict of lists, with "
+            f"loss and val_loss of each epoch. Received: {type(result).__name__}.",
+            "train.fit returns one; model.fit returns an object with it in .history.",
         )
 
 
@@ -583,6 +600,12 @@ def _check_data(call, training, validation) -> None:
             "fit does not get the training images, each with its own label.",
             "They come prepared and in order: pass them on as they are.",
             "fit(model, *training, ...)",
+        )
+    if not call.is_plain:
+        raise Failure(
+            "fit gets the images in one order for all epochs, or some of them weigh "
+            "more than others.",
+            "Leave out shuffle=, class_weight= and sample_weight=.",
         )
 
 

@@ -17,7 +17,8 @@ from cnnlab.teaching.probes import attempt, describe, fixed_weights, same_epsilo
 Block = Callable  # (x, filters, strides) -> tensor
 Build = Callable[[], keras.Model]
 Sizes = tuple[tuple, int, int]  # shape of the maps, filters, strides
-ODD = ("Pool", "Dropout", "Noise", "UpSampling")  # layers that a block seldom has
+ODD = "Pool Dropout Noise UpSampling LayerNorm GroupNorm LeakyReLU ELU Average "
+ODD = (*ODD.split(), "Multiply", "Maximum", "Subtract", "Concatenate")  # seldom there
 AMPLITUDE = 4  # of the maps: enough to tell ReLU(6) from ReLU
 
 
@@ -37,12 +38,17 @@ def block_behaviour(
     *,
     biases: bool = True,
 ) -> dict:
-    """What a block does to 3 maps of this shape under fixed weights: a probe's value.
+    """What a block does to 3 maps of this shape, as `model_behaviour` has it."""
+    model = model_of(block, (shape, filters, strides))
+    return model_behaviour(model, seed, biases=biases)
+
+
+def model_behaviour(model: keras.Model, seed: int = 0, *, biases: bool = True) -> dict:
+    """What a new model does to 3 images under fixed weights: a probe's value.
 
     Returns: `outputs` in inference, `in training`, the `sizes` of its weights, sorted,
     and how many parameters are `trainable`.
     """
-    model = model_of(block, (shape, filters, strides))
     outputs = _outputs(model, seed, biases=biases)
     return {
         "outputs": outputs[0],
@@ -170,16 +176,12 @@ def _built(what: str, block: Block, sizes: Sizes) -> keras.Model:
 
 
 def _outputs(
-    model: keras.Model, seed: int | None = None, *, biases: bool = True
+    model: keras.Model, seed: int = 0, *, biases: bool = True
 ) -> list[np.ndarray]:
-    """In inference and in training, of a new model, whose weights are filled.
-
-    Without a seed the maps are large, for checks.
-    """
-    rng = np.random.default_rng(seed or 0)
-    x = rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
-    x = x if seed is not None else AMPLITUDE * x
-    fixed_weights(model, seed or 0, biases=biases)
+    """In inference and in training, of a new model, whose weights are filled."""
+    rng = np.random.default_rng(seed)
+    x = AMPLITUDE * rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
+    fixed_weights(model, seed, biases=biases)
     same_epsilon(model)
     return [to_numpy(model(x, training=mode)) for mode in (False, True)]
 
@@ -202,6 +204,8 @@ def _difference(mine: keras.Model, right: keras.Model) -> str:
     for kind in kinds:
         if kind not in usual and any(word in kind for word in ODD):
             return f"there is a layer {kind}, which does not belong here"
+    if mine.input_shape != right.input_shape:
+        return f"it takes images {mine.input_shape[1:]}, not those asked for"
     shapes = [model.output_shape[1:] for model in (right, mine)]
     if shapes[0] != shapes[1]:
         return f"expected maps {shapes[0]}, received {shapes[1]}"
@@ -212,7 +216,19 @@ def _difference(mine: keras.Model, right: keras.Model) -> str:
     if _sizes(right) != _sizes(mine):
         wanted, found = (model.count_params() for model in (right, mine))
         return f"expected {wanted:,} parameters, received {found:,}"
+    wanted, found = _relus(right), _relus(mine)
+    if wanted != found and None not in (wanted, found):
+        return f"ReLUs: expected {wanted}, received {found}"
     return "it has the right number of weights, but does something else with them"
+
+
+def _relus(model: keras.Model) -> int | None:
+    """How many there are; None where they may be operations, which are no layers."""
+    kinds = [type(each).__name__ for each in model.operations]
+    if {"Relu", "Maximum", "Where"} & {*kinds}:
+        return None
+    rows = [(row["activation"], row["kind"].lower()) for row in describe(model)]
+    return sum("relu" in row for row in rows)
 
 
 def _parts(model: keras.Model) -> dict[str, int]:

@@ -12,7 +12,11 @@ import keras
 import numpy as np
 
 from cnnlab.teaching.check import Failure
-from cnnlab.teaching.probes import describe, respond
+from cnnlab.teaching.probes import alike_kernels, describe, respond
+
+# Layers that change no values, or are judged by what they do in training
+_SILENT = ("InputLayer", "Flatten", "Reshape", "Dropout", "Rescaling", "ZeroPadding2D")
+_AS_ACTIVATION = {"ReLU": "relu", "Softmax": "softmax"}
 
 
 def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
@@ -31,6 +35,7 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
     try:
         model, again = build(), build()
         _check_built(name, model, again)
+        _check_input(name, model, reference)
         shape = tuple(model(x).shape)
     except ValueError as error:
         raise too_small(error, *hints) from None
@@ -39,12 +44,14 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
     received = respond(model, x, classifier=True)
     if not _alike(received, respond(reference, x)):
         said = _named(received, x, activation_slips(right) | slips)
+        said = said or _unlike(model, reference)
         raise Failure(
             f"{name}() has the right number of weights, but they do something else."
             f"{said}\n{_read(model)}",
             "Compare activations, pooling and strides with the table, layer by layer.",
             *hints,
         )
+    _check_start(name, model)
 
 
 def changed(right, **layers):
@@ -97,6 +104,64 @@ def _named(received: np.ndarray, x: np.ndarray, slips: dict) -> str:
         if _alike(received, respond(build(), x, classifier=True)):
             return f" It answers like the right network {what}."
     return ""
+
+
+def _unlike(model, reference) -> str:
+    """What stands behind which layer with weights, where the reference has another.
+
+    Nothing where layers alone do not say it: in a model with operations or of a class.
+    """
+    is_chain = isinstance(model, keras.Sequential)
+    operations = model.layers if is_chain else getattr(model, "operations", [None])
+    if not all(isinstance(each, keras.layers.Layer) for each in operations):
+        return ""
+    mine, wanted = _steps(model), _steps(reference)
+    names = ["the input", *(la.name for la in reference.layers if la.weights)]
+    if len(mine) != len(wanted):
+        return ""
+    said = [
+        f"{', '.join(steps) or 'nothing'} behind {name}"
+        for name, steps, right in zip(names, mine, wanted, strict=True)
+        if steps != right
+    ]
+    return f" Look again at: {'; '.join(said)}." if said else ""
+
+
+def _steps(model) -> list[list[str]]:
+    """What stands behind the input and behind each layer with weights, in order."""
+    steps = [[]]
+    for row in describe(model):
+        kind, activation = row["kind"], row["activation"]
+        if row["params"]:
+            steps.append([])
+        if "pool_size" in row:
+            options = row["pool_size"], row["strides"]
+            steps[-1].append(f"{kind}({np.ravel(options).tolist()})")
+        elif activation:
+            steps[-1] += [activation] * (activation != "linear")
+        elif not row["params"] and kind not in _SILENT:
+            steps[-1].append(_AS_ACTIVATION.get(kind, kind))
+    return steps
+
+
+def _check_start(name: str, model) -> None:
+    """Fail unless the kernels of a new network begin at random."""
+    if same := alike_kernels(model):
+        raise Failure(
+            f"{name}(): the {same} begins with values that are all alike, so that its "
+            "units learn all the same.",
+            "Leave the first weights to Keras, or draw them: no kernel_initializer "
+            "that gives constants.",
+        )
+
+
+def _check_input(name: str, model, reference) -> None:
+    taken, given = (getattr(m, "input_shape", None) for m in (model, reference))
+    if taken and any(a not in (None, b) for a, b in zip(taken, given, strict=False)):
+        raise Failure(
+            f"{name}() takes images {taken[1:]}; those of this lab are {given[1:]}.",
+            "keras.Input takes the shape of one image: height, width, channels.",
+        )
 
 
 def _check_built(name: str, model, again) -> None:

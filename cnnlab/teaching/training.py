@@ -1,16 +1,14 @@
 """What a student's training function does, found out almost without training."""
 
-import inspect
 import re
-from itertools import islice
-from types import SimpleNamespace
-from unittest.mock import patch
+from contextlib import suppress
 
 import keras
 import numpy as np
 
-from cnnlab.teaching.check import Failure, to_numpy
-from cnnlab.teaching.probes import as_probabilities, steps
+from cnnlab.teaching.check import Failure, frozen, to_numpy
+from cnnlab.teaching.fits import fits_of
+from cnnlab.teaching.probes import as_probabilities, moved, steps
 
 LARGE_STEP = 0.3  # of a kernel's norm, in one training step; healthy is about 0.01
 SMALL_PACE = 0.0115  # of it, in ten steps: with less, little is learned in few epochs
@@ -49,49 +47,75 @@ def asked_of_fit(function, *args) -> dict | None:
     Returns:
         `model`; `x` and `y`, arrays also of a data set that brings both; `validation`,
         such a pair or None; `epochs`, those of several calls together; `batch_size`;
-        `result`, what the function returned.
+        `is_plain`, whether images are shuffled and weigh the same; `result`, what the
+        function returned.
     """
-    calls, signature = [], inspect.signature(keras.Model.fit)
-
-    def fit(*args, **options):
-        call = signature.bind(*args, **options)
-        call.apply_defaults()
-        calls.append(call.arguments)
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return SimpleNamespace(history={n: [1.0] * calls[-1]["epochs"] for n in names})
-
-    with patch.object(keras.Model, "fit", fit):
-        result = function(*args)
+    calls, result = fits_of(function, *args)
     if not calls:
         return None
-    last = calls[-1]
-    x, y, batch_size = arrays(last["x"], last["y"])
+    asked = {k: v for k, v in vars(calls[-1]).items() if k != "batches"}
+    return asked | {"epochs": sum(call.epochs for call in calls), "result": result}
+
+
+def is_history(result, epochs: int) -> bool:
+    """Whether it is a dict of lists, with a loss and a validation loss for each epoch.
+
+    Those measured by stand-ins: one that a student computed has other lengths.
+    """
+    if not isinstance(result, dict):
+        return False
+    lists = (result.get(name) for name in ("loss", "val_loss"))
+    return all(np.shape(values) == (epochs,) for values in lists)
+
+
+def what_fit_is_asked(train, seed: int) -> dict:
+    """The value of a probe: what `train` passes on to `fit`, and how it compiles."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.random((50, 28, 28, 1)).astype("float32"), rng.integers(0, 10, 50)
+    stack = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
+    network = keras.Sequential([*stack, keras.layers.Dense(10, "softmax")])
+    training, validation = ((frozen(x[p]), frozen(y[p])) for p in (_FIRST, _LAST))
+    asked = asked_of_fit(train, network, training, validation, 4, 6) or {}
+    if not asked:
+        return asked
+    truth = asked["y"][np.argsort(class_numbers(asked["y"]), kind="stable")]
+    p = as_probabilities(rng.standard_normal((len(truth), 10)))
+    found = {
+        "training images and labels": pairs(asked["x"], asked["y"]),
+        "validation images and labels": asked["validation"]
+        and pairs(*asked["validation"]),
+        "epochs and batch size": np.array([asked["epochs"], asked["batch_size"]]),
+        "the model": asked["model"] is network,
+        "order and weight of the images": asked["is_plain"],
+        "the history": is_history(asked["result"], 4),
+    }
+    with suppress(Exception):  # whatever Keras raises where labels and loss differ
+        said, right = judged(asked["model"], truth, p), accuracy(truth, p)
+        found["loss"] = said["loss"]
+        metrics = said["metrics"].values()
+        found["accuracy"] = min(metrics, key=lambda m: abs(m - right), default=-1)
+    return found
+
+
+_FIRST, _LAST = slice(30), slice(30, None)
+
+
+def what_training_does(train, network, seed: int) -> dict:
+    """The value of a probe: how far the loss is from the network's, and what moves."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.random((20, 28, 28, 1)).astype("float32"), rng.integers(0, 10, 20)
+    asked = asked_of_fit(train, network, (x, y), (x, y), 1, 5)
+    outputs = to_numpy(network(asked["x"]))
+    loss = float(asked["model"].compute_loss(y=asked["y"], y_pred=outputs))
     return {
-        "model": last["self"],
-        "x": x,
-        "y": y,
-        "validation": held_out(last["validation_data"]),
-        "epochs": sum(call["epochs"] for call in calls),
-        "batch_size": last["batch_size"] or batch_size,
-        "result": result,
+        "loss": loss - cross_entropy(asked["y"], as_probabilities(outputs)),
+        "weights that one step moves": len(moved(asked["model"], x, asked["y"])),
     }
 
 
-def arrays(x, y) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs, labels and batch size of what `fit` takes; Keras' 32 for arrays."""
-    if y is not None:
-        return to_numpy(x), to_numpy(y), 32
-    batches = [[to_numpy(part) for part in batch[:2]] for batch in islice(x, 1000)]
-    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return x, y, len(batches[0][0])
-
-
-def held_out(given) -> tuple[np.ndarray, np.ndarray] | None:
-    """Inputs and labels of the `validation_data` that `fit` takes, if there are any."""
-    if given is None:
-        return None
-    is_pair = isinstance(given, tuple | list) and hasattr(given[0], "shape")
-    return arrays(*(given[:2] if is_pair else (given, None)))[:2]
+def accuracy(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """The share of images whose largest output is the true class."""
+    return float(np.mean(probabilities.argmax(-1) == class_numbers(y)))
 
 
 def judged(model, y, probabilities: np.ndarray) -> dict:
@@ -141,8 +165,8 @@ def pairs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _same_pairs(received: tuple, wanted: tuple) -> bool:
-    sizes = [len(part) for part in (*received, *wanted)]
-    return len(set(sizes)) == 1 and np.allclose(pairs(*received), pairs(*wanted))
+    shapes = [[np.shape(x), len(y)] for x, y in (received, wanted)]
+    return shapes[0] == shapes[1] and np.allclose(pairs(*received), pairs(*wanted))
 
 
 def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
@@ -176,18 +200,29 @@ def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
 
 def _check_options(name: str, asked: dict, **wanted: int) -> None:
     for option, value in wanted.items():
-        if asked[option] != value:
+        if not np.isclose(asked[option], value):
             raise Failure(
-                f"{name}, asked for {option}={value}, trains with {asked[option]}.",
+                f"{name}, asked for {option}={value}, trains with {asked[option]:g}.",
                 f"Pass the argument on: fit(..., {option}={option})",
             )
-    if not isinstance(asked["result"], dict):
+    if not asked["is_plain"]:
         raise Failure(
-            f"{name} must return a history, a dict of lists. Received: "
-            f"{type(asked['result']).__name__}.",
-            "train.fit returns it; model.fit returns an object that holds it.",
-            "return model.fit(...).history",
+            f"{name} trains with other options than Keras' own: images in the same "
+            "order at each epoch, or some that weigh more than others.",
+            "Each image counts once an epoch, in a new order: leave out shuffle=, "
+            "class_weight= and sample_weight=.",
         )
+    if is_history(asked["result"], wanted["epochs"]):
+        return
+    result = asked["result"]
+    is_dict = isinstance(result, dict)
+    kind = "a dict with other ones" if is_dict else type(result).__name__
+    raise Failure(
+        f"{name} must return a history, a dict of lists with a loss and a val_loss for "
+        f"each of {wanted['epochs']} epochs. Received: {kind}.",
+        "train.fit returns it; model.fit returns an object that holds it.",
+        "return model.fit(...).history",
+    )
 
 
 def _check_loss(model, y: np.ndarray, outputs: np.ndarray) -> None:
@@ -213,7 +248,7 @@ def _check_loss(model, y: np.ndarray, outputs: np.ndarray) -> None:
             'Dense(10, activation="softmax"), or the loss '
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True).",
         )
-    _check_metric(said["metrics"], np.mean(p.argmax(-1) == class_numbers(y)))
+    _check_metric(said["metrics"], accuracy(y, p))
 
 
 def _judged_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:

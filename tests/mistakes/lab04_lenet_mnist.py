@@ -131,6 +131,42 @@ def train_model(model, training, validation, epochs, batch_size):
     return train.fit(model, first.shuffle(9), validation_data=second, epochs=epochs)
 """
 
+ADAM = 'model.compile(keras.optimizers.Adam(0.002), "sparse_categorical_crossentropy", metrics=["accuracy"])'
+FIT = "train.fit(model, *training, validation_data=validation, epochs=epochs, batch_size=batch_size)"
+
+
+def _training(*lines: str) -> str:
+    head = "def train_model(model, training, validation, epochs, batch_size):"
+    return "\n    ".join((head, ADAM, *lines)) + "\n"
+
+
+def _lenet_now(*stack: str) -> str:
+    return _lenet_then(*stack).replace("tanh", "relu").replace("then", "now")
+
+
+MAX, DROP = "layers.MaxPooling2D(2)", "layers.Dropout(0.25)"
+NOW = (C1_THEN, MAX, C3_THEN, MAX, C5_THEN, FLAT, DROP, F6_THEN, DROP, OUT)
+
+BATCHES = _training(
+    "x, y = training",
+    'history = {"loss": [], "val_loss": []}',
+    "for epoch in range(epochs):",
+    "    order = np.random.permutation(len(x))",
+    "    for k in range(0, len(x), batch_size):",
+    "        chosen = order[k : k + batch_size]",
+    "        seen = model.train_on_batch(x[chosen], y[chosen], return_dict=True)",
+    '    history["loss"].append(seen["loss"])',
+    '    history["val_loss"].append(model.evaluate(*validation, verbose=0)[0])',
+    "return history",
+)
+ONE_EPOCH_EACH = _training(
+    "history = {}",
+    "for k in range(epochs):",
+    f"    one = {FIT.replace('epochs=epochs', 'initial_epoch=k, epochs=k + 1')}",
+    "    for name, values in one.items():",
+    "        history.setdefault(name, []).extend(values)",
+    "return history",
+)
 # fmt: off
 MISTAKES = [
     # --- prepare (D3, D4, D5)
@@ -159,7 +195,12 @@ MISTAKES = [
     ("one_twice", "split", "order[:validation], order[validation:]", "order[:validation], order[validation - 1 :]", "must leave the training set"),
     ("seed_ignored", "split", PERMUTE, PERMUTE.replace("seed", "0"), "seed 1 drew the same"),
     ("every_nth", "split", RETURN_SPLIT, "aside = np.zeros(len(x), bool)\n    aside[:: len(x) // validation][:validation] = True\n    aside[np.flatnonzero(aside)[validation:]] = False\n    return (x[~aside], y[~aside]), (x[aside], y[aside])", "another seed others"),
+    ("regular", "split", RETURN_SPLIT, "aside = (np.arange(validation) * (len(x) // validation) + seed) % len(x)\n    rest = np.setdiff1d(np.arange(len(x)), aside)\n    return (x[rest], y[rest]), (x[aside], y[aside])", "Every n-th image"),
+    ("numbers_returned", "split", RETURN_SPLIT, "return (rest, y[rest]), (aside, y[aside])", "keeps all other axes"),
+    ("cut_to_bytes", "split", "(x[rest], y[rest])", '(x[rest].astype("uint8"), y[rest])', "none of those given"),
+    ("flattened", "split", RETURN_SPLIT, "x = x.reshape(len(x), -1)\n    return (x[rest], y[rest]), (x[aside], y[aside])", "shape of one image"),
     # --- by_hand (A3)
+    ("c1_without_bias", "by_hand", "((28, 28, 6), 156)", "((28, 28, 6), 150)", "C1: 150 parameters"),
     ("bias_forgotten", "by_hand", "((10, 10, 16), 2416)", "((10, 10, 16), 2400)", "one bias"),
     ("channels_forgotten", "by_hand", "((10, 10, 16), 2416)", "((10, 10, 16), 416)", "each channel it sees"),
     ("padded_everywhere", "by_hand", "((10, 10, 16), 2416)", "((14, 14, 16), 2416)", "C3: the shape"),
@@ -199,7 +240,18 @@ MISTAKES = [
     ("one_bias_missing", "lenet_then", C3, C3.replace("5,", "5, use_bias=False,"), "A bias of 16 weights is missing"),
     ("tensor", "lenet_then", None, FUNCTIONAL.replace("return keras.Model(inputs, layers.Softmax()(layers.Dense(10)(x)))", "return layers.Softmax()(layers.Dense(10)(x))"), "must return a keras.Model"),
     ("library", "lenet_then", None, "def lenet_then():\n    return models.lenet5()\n", "without cnnlab.models"),
+    ("dropout", "lenet_then", None, _lenet_then(*THEN[:6], DROP, *THEN[6:]), "something in it is random"),
+    ("scaled_down", "lenet_then", None, _lenet_then("layers.Rescaling(1 / 255)", *THEN), "which prepare() has scaled"),
+    ("zeros_at_first", "lenet_then", C3, C3.replace("5,", '5, kernel_initializer="zeros",'), "all alike"),
+    ("relu_c3", "lenet_then", C3, C3.replace("tanh", "relu"), "relu, AveragePooling2D([2, 2, 2, 2]) behind C3"),
+    ("two_activations", "lenet_then", LAST_THEN, LAST_THEN.replace(', activation="tanh"', "").replace("softmax", "sigmoid"), "nothing behind F6; sigmoid behind"),
+    ("images_of_32", "lenet_then", None, _lenet_then(C1_THEN.replace('padding="same", ', ""), *THEN[1:]).replace("28, 28", "32, 32"), "takes images (32, 32, 1)"),
     # --- train_model (D1, A2, T1, T2)
+    ("one_step_an_epoch", "train_model", None, _training(f"return {FIT[:-1]}, steps_per_epoch=1)"), "does not get the training images"),
+    ("first_layer_frozen", "train_model", None, _training("model.layers[0].trainable = False", ADAM, f"return {FIT}"), "leaves 2 of 10 weights"),
+    ("not_shuffled", "train_model", None, _training(f"return {FIT[:-1]}, shuffle=False)"), "same order"),
+    ("initial_epoch", "train_model", None, _training(f"return {FIT[:-1]}, initial_epoch=1)"), "trains with 2"),
+    ("last_history", "train_model", None, _training("for _ in range(epochs):", f"    last = {FIT.replace('epochs=epochs', 'epochs=1')}", "return last"), "for each of 3 epochs"),
     ("softmax_missing", "train_model", LAST_THEN, LAST_THEN.replace(', activation="softmax"', ""), "gives logits"),
     ("logits_and_softmax", "train_model", LOSS, "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),", "takes logits"),
     ("one_hot_loss", "train_model", LOSS, 'loss="categorical_crossentropy",', "labels are integers"),
@@ -237,7 +289,12 @@ MISTAKES = [
     ("average_pooling_s4", "lenet_now", "x = layers.MaxPooling2D(2)(x)\n    x = layers.Conv2D(120", "x = layers.AveragePooling2D(2)(x)\n    x = layers.Conv2D(120", "average pooling in S4"),
     ("nothing_changed", "lenet_now", None, "def lenet_now():\n    return lenet_then()\n", "with nothing changed"),
     ("library", "lenet_now", None, "def lenet_now():\n    return models.lenet5(activation='relu', pooling='max', dropout=0.25)\n", "without cnnlab.models"),
+    ("dropout_before_c5", "lenet_now", None, _lenet_now(*NOW[:4], DROP, *NOW[4:6], *NOW[7:]), "Two dropouts"),
+    ("relu6", "lenet_now", None, _lenet_now(*NOW).replace("relu", "relu6"), "relu6"),
     # --- scores (V3)
+    ("smoothed", "scores", "precision = hits / np.maximum(matrix.sum(axis=0), 1)", "precision = hits / (matrix.sum(axis=0) + 0.01)", "Sum the right axis"),
+    ("matrix_changed", "scores", "hits = np.diag(matrix)", "matrix += 0\n    hits = np.diag(matrix)", "changes what it was given"),
+    ("mean_f1", "scores", 'return {"precision"', 'f1 = f1.mean()\n    return {"precision"', "of its own"),
     ("transposed", "scores", "(y_true, y_pred), 1)\n    return", "(y_pred, y_true), 1)\n    return", "transposed"),
     ("counted_once", "scores", "    np.add.at(matrix, (y_true, y_pred), 1)\n", "    matrix[y_true, y_pred] += 1\n", "counted once"),
     ("too_small", "scores", "np.zeros((num_classes, num_classes), int)", "np.zeros([max(y_true) + 1] * 2, int)", "without images"),
@@ -254,6 +311,8 @@ MISTAKES = [
     ("ascending", "worst_errors", SORTED, SORTED.replace("-prob", "prob"), "surest does not come first"),
     ("positions", "worst_errors", SORTED, SORTED.replace("errors[np.argsort", "(np.argsort").replace(")]", "))"), "indices into all"),
     ("all_images", "worst_errors", SORTED, "return np.argsort(-probabilities.max(axis=1))", "misclassified ones only"),
+    ("order_of_all", "worst_errors", SORTED, "return np.argsort(-probabilities.max(axis=1))[errors]", "not the 49 errors"),
+    ("five", "worst_errors", SORTED, f"{SORTED}[:5]", "not the 49 errors"),
     ("unsorted", "worst_errors", SORTED, "return errors", "surest does not come first"),
     ("by_truth", "worst_errors", SORTED, "return errors[np.argsort(probabilities[errors, y_true[errors]])]", "how unlikely the truth is"),
     ("mask", "worst_errors", SORTED, "return probabilities.argmax(axis=1) != y_true", "indices into all"),
@@ -277,6 +336,8 @@ VARIANTS = [
     ("one_hot", "train_model", None, ONE_HOT.format(loss='"categorical_crossentropy"', metric="categorical_accuracy")),
     ("dataset", "train_model", None, DATASET),
     ("momentum", "train_model", "keras.optimizers.Adam(0.002)", "keras.optimizers.SGD(0.1, momentum=0.9)"),
+    ("train_on_batch", "train_model", None, BATCHES),
+    ("one_epoch_each", "train_model", None, ONE_EPOCH_EACH),
     ("adamw", "train_model", "keras.optimizers.Adam(0.002)", '"adamw"'),
     ("loops", "scores", "    np.add.at(matrix, (y_true, y_pred), 1)\n", "    for true, called in zip(y_true, y_pred):\n        matrix[true, called] += 1\n"),
     ("bincount", "scores", "    np.add.at(matrix, (y_true, y_pred), 1)\n", "    matrix += np.bincount(num_classes * y_true + y_pred, minlength=num_classes**2).reshape(num_classes, -1)\n"),
