@@ -321,9 +321,11 @@ def left_alone():
 [*(attempt(correlate2d, scan, kernel) for kernel in kernels), attempt(left_alone)]
 
 # %% probe="correlate2d" says="convolution, kernels of several shapes" weight=2
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
-cases = [[rng.normal(size=n) for n in case] for case in cases]
+cases = [[frozen(rng.normal(size=n)) for n in case] for case in cases]
 [attempt(convolve2d, *case) for case in cases]
 
 # %% [markdown]
@@ -778,7 +780,7 @@ cases += [(rng.normal(size=(3, 3, 3, 2)), x, 2) for x in ties]
 rng = np.random.default_rng(seed)
 cases = [((2, 4, 6, 3), 2), ((1, 7, 8, 2), 3), ((2, 5, 5, 1), 2)]
 grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]
-xs = [np.ones(n, int) for n, _ in cases]
+xs = [rng.integers(0, 9, n) for n, _ in cases]
 cases = [(g, x, k) for g, x, (_, k) in zip(grads, xs, cases, strict=True)]
 [attempt(average_pool_backward, *case) for case in cases]
 

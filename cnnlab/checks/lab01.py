@@ -529,7 +529,7 @@ def unseen(unseen):
 @check(forbid=_SIZES, read="section 3, 'Sizes, before anything is computed'")
 def conv_params(conv_params):
     """conv_params() counts every weight and one bias for each filter."""
-    for f, c, n in ((3, 5, 7), (5, 2, 4), (1, 3, 2)):
+    for f, c, n in ((3, 5, 7), (5, 2, 4), (1, 3, 2), (11, 300, 256)):
         got, call = conv_params(f, c, n), f"conv_params({f}, {c}, {n})"
         if got != (f * f * c + 1) * n:
             recognise(got, _PARAMETERS, f, c, n)

@@ -63,14 +63,16 @@ PARAMETERS = {  # hints, by the kind of layer
 )
 def count_layers(count_layers):
     """count_layers() gives the shape and the parameters of every layer."""
-    few = count_layers(8, [1], [3], [2])
-    equal(len(few), 3, "layers of one block with one convolution, and one dense layer")
+    few = count_layers(8, [1], [3], [4, 3, 2])
+    counted = "A block is its convolutions and one pooling. Flatten is not counted."
+    what = "layers of a block with one convolution, and three dense ones"
+    equal(len(few), 5, what, counted)
     rows = count_layers(13, (2, 1), (5, 7), (6, 4))
     equal(
         len(rows),
         len(LAYERS),
         "layers of two blocks, with 2 and 1 convolutions, and two dense layers",
-        "A block is its convolutions and one pooling. Flatten is not counted.",
+        counted,
     )
     for (layer, (shape, parameters)), row in zip(LAYERS.items(), rows, strict=True):
         try:
@@ -94,7 +96,7 @@ def count_layers(count_layers):
 def load_base(load_base):
     """load_base() gives trained convolutions without the old classifier."""
     # The weights that ship: the check is the same with and without a network.
-    model, right = load_base("shapes", 96), models.narrow_vgg16((96, 96, 3))
+    model, right = load_base("shapes", 80), models.narrow_vgg16((80, 80, 3))
     if not isinstance(model, keras.Model):
         raise Failure(f"load_base must return a keras.Model, not {type(model)}.")
     if model.output_shape[1:] == (15,):
@@ -117,10 +119,10 @@ def load_base(load_base):
             "Which of the arguments says what the network was trained on?",
             "weights=weights",
         )
-    what = "maps for images of 96×96"
+    what = "maps for images of 80×80"
     size = "Pass the size on: input_shape=(size, size, 3)."
     equal(model.output_shape[1:], right.output_shape[1:], what, size)
-    if identities(model.weights) & identities(load_base("shapes", 96).weights):
+    if identities(model.weights) & identities(load_base("shapes", 80).weights):
         raise Failure("Two calls give one model. Load it inside the function.")
     if not heeds_weights(load_base):
         raise Failure(
@@ -190,7 +192,8 @@ PREPARATIONS = {
 def preprocess(preprocess):
     """preprocess() turns the pixel (0, 128, 255) into what VGG16 has seen."""
     # Two unlike pixels: what is reversed, subtracted or scaled wrongly shows in one.
-    pixels = np.array([[[[0, 128, 255], [250, 20, 90]]]], "uint8")
+    pixels = np.array([[[[0, 128, 255]], [[250, 20, 90]]]], "uint8")
+    pixels = np.concatenate([pixels, 255 - pixels])  # two images, of two rows
     wanted = pixels[..., ::-1] - BGR
     given = pixels.astype("float32")
     received = preprocess(given)
@@ -232,6 +235,8 @@ def extract(extract):
         "The last batch may be smaller. No image may be left out, nor pooled.",
         "np.concatenate(batches), of range(0, len(images), batch_size)",
     )
+    kind = "float32, as the base gives them: converted, they lose digits"
+    equal(str(to_numpy(received).dtype), "float32", "dtype of the maps", kind)
     if not np.allclose(received, right, rtol=1e-4, atol=1e-4):
         _other_maps(extract, to_numpy(received), base, images, right)
     if prepare.largest > 3:

@@ -318,8 +318,11 @@ def of_each(runs: list[dict]) -> dict[str, list]:
 
 
 def blending(mixup, alpha: float, seed: int) -> dict:
-    """The value of a probe: how labels stray from images, and what mixtures are."""
-    images, labels = mixtures(mixup, alpha=alpha, seed=seed, calls=600, size=(2, 3))
+    """The value of a probe: how labels stray from images, and what mixtures are.
+
+    With one share for a whole batch two means differ by .015 of a half: 7 sigma to .1.
+    """
+    images, labels = mixtures(mixup, alpha=alpha, seed=seed, calls=1500, size=(2, 3))
     stray, mixed, *sizes = mixing_statistics(images, labels)
     even = np.abs(images - images[:, :, :1, :1]).max() < 1e-3
     return {
@@ -332,9 +335,14 @@ def blending(mixup, alpha: float, seed: int) -> dict:
 
 
 def pasting(cutmix, alpha: float, seed: int) -> dict:
-    """The value of a probe: how labels stray from images, and what boxes are."""
-    images, labels = mixtures(cutmix, alpha=alpha, seed=seed, calls=500, size=(16, 24))
-    stray, mixed, own, _ = mixing_statistics(images, labels)
+    """The value of a probe: how labels stray from images, and what boxes are.
+
+    With one box for a whole batch, which is right too, the areas of two answers differ
+    by 2.6 %, their spreads by 3.3 %: tolerated are 20 %, at least 6 sigma. Halves of
+    odd sides rounded down cost 8 % more of the area, without a root it is a third.
+    """
+    images, labels = mixtures(cutmix, alpha=alpha, seed=seed, calls=1000, size=(32, 48))
+    stray, mixed, own, spread = mixing_statistics(images, labels)
     boxes, above, left, *sides = box_statistics(images)
     anywhere = 0.2 < above < 0.75 and 0.2 < left < 0.75
     return {
@@ -343,7 +351,7 @@ def pasting(cutmix, alpha: float, seed: int) -> dict:
         "one box each": boxes,
         "boxes are anywhere": anywhere,
         "drawn from the generator": obeys_generator(cutmix),
-        "area and sides of the boxes": np.array([1 - own, *sides]),
+        "area and sides of the boxes": np.array([1 - own, spread, *sides]),
     }
 
 

@@ -123,6 +123,7 @@ def feature_batches(extract, seed: int) -> list:
         base, prepare = noisy_base(float(rng.uniform(1, 4))), Batches()
         maps = extract(base, prepare, images, batch_size=size)
         found.append(maps if prepare.largest <= size else None)
+        found.append(str(to_numpy(maps).dtype))
     return found
 
 

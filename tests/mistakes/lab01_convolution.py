@@ -482,6 +482,12 @@ VARIANTS = [
     ("kernels_by_rows", "kernels", None, KERNELS_BY_ROWS),
     ("causal_list", "causal_conv1d", LAST_TWO, f"{LAST_TWO}.tolist()"),
     ("pool_back_put", "pool_backward", None, BACK_PUT),
+    (
+        "one_more",
+        "kernels",
+        "    return {\n",
+        '    return {\n        "gauss": np.outer([1, 2, 1], [1, 2, 1]) / 16,\n',
+    ),
 ]
 
 MISTAKES = [
@@ -1244,5 +1250,40 @@ MISTAKES = [
         "dx[:, : shares.shape[1], : shares.shape[2]] = shares\n    return dx",
         "return shares",
         "smaller than x",
+    ),
+    (
+        "squeezed",
+        "conv2d",
+        "kernel[m, n]  # sums over the channels\n    return out",
+        "kernel[m, n]\n    return out.squeeze()",
+        "one image with one channel",
+    ),
+    (
+        "whole_numbers",
+        "causal_conv1d",
+        "return np.tensordot(kernel, np.array(views), axes=1)",
+        "return np.tensordot(kernel, np.array(views), axes=1).astype(x.dtype)",
+        "cut to integers",
+    ),
+    (
+        "gaps_ignored",
+        "pool",
+        "    strides = strides or pool_size\n",
+        "    strides = min(strides or pool_size, pool_size)\n",
+        "pool(x, 2, 3",
+    ),
+    (
+        "negative_never_wins",
+        "pool_backward",
+        "window.argmax()",
+        "np.maximum(window, 0).argmax()",
+        "say who wins",
+    ),
+    (
+        "one_map_squeezed",
+        "pool",
+        "return x.mean(axis=(1, 2))",
+        "return x.mean(axis=(1, 2)).squeeze()",
+        "one single map",
     ),
 ]

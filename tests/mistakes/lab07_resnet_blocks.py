@@ -236,6 +236,11 @@ MISTAKES = [
     ("new_weights", "without", None, _without("short = keras.Sequential([each for each in model.layers if each is not layer])", "return keras.models.clone_model(short)"), "not new ones"),
     ("zeroed_model", "without", None, _without("layer.set_weights([np.eye(*w.shape) for w in layer.get_weights()])", "return keras.Sequential(model.layers)"), "model itself was changed"),
     ("no_return", "without", WITHOUT, WITHOUT.removeprefix("return "), "must return a keras.Model"),
+    ('strides_fixed', 'shortcuts', 'convolution(filters, 1, strides)', 'convolution(filters, 1, 2)', 'expected maps'),
+    ('average_of_both', 'residual_block', 'layers.Add()([y, x])', 'layers.Average()([y, x])', 'a layer Average'),
+    ('asks_for_channels', 'residual_block', 'if y.shape != x.shape:', 'if y.shape[-1] != x.shape[-1]:', 'cannot be added'),
+    ('dropout', 'network', 'x = layers.GlobalAveragePooling2D()(x)', 'x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))', 'a layer Dropout'),
+    ('frozen', 'without', 'return keras.Sequential(', 'layer.trainable = False\n    return keras.Sequential(', 'The model itself was changed'),
 ]
 
 VARIANTS = [
@@ -264,5 +269,6 @@ VARIANTS = [
     ("weights", "gradient_norms", None, "def gradient_norms(model, x, y):\n    pairs = zip(model.trainable_weights, train.gradients(model, x, y))\n    return np.array([(g**2).sum() ** 0.5 for w, g in pairs if len(w.shape) == 4 and w.shape[0] == 3])\n"),
     ("functional", "without", None, _without("inputs = x = keras.Input(model.input_shape[1:])", "for each in model.layers[1:]:", "    if each is not layer:", "        x = each(x)", "return keras.Model(inputs, x)")),
     ("copied", "without", None, _without("k = model.layers.index(layer)", "pieces = model.layers[1:k] + model.layers[k + 1 :]", "short = keras.Sequential([keras.Input(model.input_shape[1:])] + pieces)", "copy = keras.models.clone_model(short)", "copy.set_weights(short.get_weights())", "return copy")),
+    ('strides_left_out', 'network', 'x = block(x, filters * 2**stage, strides)', 'x = block(x, filters * 2**stage, *[2] * (strides == 2))'),
 ]
 # fmt: on

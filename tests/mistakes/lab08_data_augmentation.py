@@ -352,6 +352,8 @@ MISTAKES = [
     ("backbone_frozen", "in_model", INSIDE, "backbone.trainable = False\n    " + INSIDE, "Freeze nothing"),
     ("no_head", "in_model", INSIDE, "return keras.Model(inputs, backbone(augment_layer(inputs)))", "expected shape (4, 4)"),
     ("batch_in_shape", "in_model", "keras.Input(backbone.input_shape[1:])", "keras.Input(backbone.input_shape)", "raised an error"),
+    ('alpha_ignored', 'cutmix', 'side = np.sqrt(1 - rng.beta(alpha, alpha))', 'side = np.sqrt(1 - rng.beta(1, 1))', 'whatever alpha is'),
+    ('one_option_only', 'augmenter', '    if shift:', '    elif shift:', 'Asked for everything at once'),
 ]
 
 VARIANTS = [
@@ -387,5 +389,6 @@ VARIANTS = [
     ("moyenne", "tta", None, "def tta(model, x, views):\n    predictions = []\n    for i, vue in enumerate(views):\n        print(f'view {i + 1}/{len(views)}')\n        p = model.predict(np.asarray(vue(x)), batch_size=64, verbose=0)\n        assert p.ndim == 2\n        predictions.append(p)\n    return np.stack(predictions, axis=-1).mean(axis=-1)\n"),
     ("reduce", "tta", None, 'def tta(model, x, views):\n    from functools import reduce\n    import operator\n    return reduce(operator.add, (model(view(x), training=False) for view in views)) / len(views)\n'),
     ("sequential_add", "in_model", None, "def in_model(augment_layer, backbone, head):\n    modele = keras.Sequential(name='avec_augmentation')\n    modele.add(keras.layers.InputLayer(shape=backbone.input_shape[1:]))\n    modele.add(augment_layer)\n    modele.add(backbone)\n    modele.add(head)\n    return modele\n"),
+    ('one_share_a_batch', 'mixup', 'rng.beta(alpha, alpha, len(x)).astype', 'rng.beta(alpha, alpha, (1,)).repeat(len(x)).astype'),
 ]
 # fmt: on

@@ -367,7 +367,7 @@ MISTAKES = [
     ("epochs", "transfer", '"epochs": epochs[phase]', '"epochs": sum(epochs)', "epochs, as asked"),
     ("from_logits", "transfer", LOSS, "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)", "without from_logits"),
     ("mse", "transfer", LOSS, 'loss = "mse"', "cross-entropy"),
-    ("custom_loop", "transfer", None, CUSTOM_LOOP, "training=True"),
+    ("custom_loop", "transfer", None, CUSTOM_LOOP, "One phase only"),
     ("one_history", "transfer", "return histories", "return histories[1]", "two histories"),
     ("block4_too", "transfer", None, _transfer(THAWED.replace('"block5_conv"', '("block4", "block5_conv")')), "block 4 as well"),
     ("rate_assigned", "transfer", None, _transfer(THAWED, compiled="model.optimizer.learning_rate = rates[1]"), "silently ignored"),
@@ -378,6 +378,13 @@ MISTAKES = [
     ("training_plus_validation", "transfer", GIVEN, GIVEN.replace("*training", "*map(np.concatenate, zip(training, validation))"), "images; 8 are for training"),
     ("preprocessed_again", "transfer", GIVEN, GIVEN.replace("*training", "preprocess(training[0]), training[1]"), "They come prepared"),
     ("evaluated_once", "transfer", HELD_OUT, "validation_data=None if phase else validation, **options", "validation_data"),
+    ('two_dense_layers_only', 'count_layers', 'for count in units:', 'for count in units[:2]:', 'three dense ones'),
+    ('size_of_96', 'load_base', '(size, size, 3)', '(96, 96, 3)', '80×80'),
+    ('weights_fixed', 'load_base', 'weights=weights', 'weights="shapes"', 'weights that do not exist'),
+    ('first_image_only', 'preprocess', 'images[..., ::-1].astype', 'images[:1, ..., ::-1].astype', 'expected shape'),
+    ('half_precision', 'extract', 'return np.concatenate(batches)', 'return np.concatenate(batches).astype("float16")', 'dtype of the maps'),
+    ('units_ignored', 'build_head', 'if units:', 'if units and pooling == "flatten":', 'hidden'),
+    ('not_shuffled', 'transfer', '"batch_size": 16}', '"batch_size": 16, "shuffle": False}', 'one order for all epochs'),
 ]
 
 VARIANTS = [
@@ -414,5 +421,6 @@ VARIANTS = [
     ("initial_epoch", "transfer", None, INITIAL_EPOCH),
     ("helper_per_phase", "transfer", None, HELPER),
     ("shuffled_dataset", "transfer", None, DATASETS.replace(".shuffle(9)", ".shuffle(len(training[0])).prefetch(1)")),
+    ('epochs_go_on', 'transfer', '"epochs": epochs[phase]', '"epochs": sum(epochs[: phase + 1]), "initial_epoch": phase * epochs[0]'),
 ]
 # fmt: on
