@@ -332,7 +332,9 @@ def shortcut_b(shortcut_b):
 @check(forbid=WHOLE, read="section 4, the formula of the residual block,")
 def residual_block(residual_block):
     """residual_block() is ReLU(F(x) + shortcut)."""
-    options = {"shortcut": lambda x, f, s: layers.Conv2D(f, 1, s)(x)}
+    options = {
+        "shortcut": lambda x, filters, strides: layers.Conv2D(filters, 1, strides)(x)
+    }
     mine, right = (partial(b, **options) for b in (residual_block, residual))
     hint = "relu(F(x) + shortcut), where F is convolution, BN, ReLU, convolution, BN"
     _each_way(mine, right, (RESIDUAL_SLIPS, BRANCH_SLIPS), hint)
@@ -667,9 +669,10 @@ def gradient_norms(gradient_norms):
     fixed_weights(model)
     x = np.random.default_rng(0).standard_normal((8, 6, 6, 2)).astype("float32")
     batch = model, frozen(x), frozen(np.arange(8) % 5)
+    right = norms(*batch)  # before, for an answer that trains the model
     received = gradient_norms(*batch)
     recognise(received, slips(norms, NORM_SLIPS), *batch)
-    close(received, norms(*batch), "gradient_norms(...)", _KERNELS)
+    close(received, right, "gradient_norms(...)", _KERNELS, "Train nothing here.")
 
 
 # --- a network without one layer ------------------------------------------------------
