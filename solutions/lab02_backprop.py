@@ -243,16 +243,22 @@ rng = np.random.default_rng(seed)
 np.array([squared_error(*rng.normal(size=(2, n, 3))) for n in (1, 4, 9)])
 
 # %% probe="losses" says="binary cross-entropy, small probabilities too"
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 y, p = rng.integers(0, 2, (4, 9)), rng.random((4, 9))
-values = [binary_cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
-np.array([*values, np.isfinite(binary_cross_entropy(y[0], 1.0 * y[1]))])
+given = [(y[i], frozen(e * p[i])) for e in (1, 1e-6) for i in range(4)]
+values = [binary_cross_entropy(*pair) for pair in given]
+np.array([*values, np.isfinite(binary_cross_entropy(y[0], frozen(1.0 * y[1])))])
 
 # %% probe="losses" says="cross-entropy, small probabilities too"
+from cnnlab.teaching.check import frozen
+
 rng = np.random.default_rng(seed)
 y, p = np.eye(5)[rng.integers(0, 5, (4, 9))], rng.dirichlet(np.ones(5), (4, 9))
-values = [cross_entropy(y[i], e * p[i]) for e in (1, 1e-6) for i in range(4)]
-np.array([*values, np.isfinite(cross_entropy(y[0], y[1]))])
+given = [(y[i], frozen(e * p[i])) for e in (1, 1e-6) for i in range(4)]
+values = [cross_entropy(*pair) for pair in given]
+np.array([*values, np.isfinite(cross_entropy(y[0], frozen(y[1])))])
 
 # %% [markdown]
 # ## 4. Layers
@@ -595,6 +601,8 @@ def backward(delta, W, a, h, dphi):
 check.backward(backward)
 
 # %% probe="backward" essential=["dW"]
+from cnnlab.teaching.check import frozen
+
 rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
 
 
@@ -607,8 +615,8 @@ def whole(gradients, layers, *given):
 for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
     ks = range(1, len(sizes))
     W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
-    a = {k: rng.normal(size=(6, sizes[k])) for k in ks}
-    h = {k: rng.normal(size=(6, sizes[k])) for k in range(len(sizes))}
+    a = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in ks}
+    h = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in range(len(sizes))}
     delta = rng.normal(size=(6, sizes[-1]))
     dW, db, dx = backward(delta, W, a, h, np.cos)
     parts["dW"].append(attempt(whole, dW, ks, *W.values(), delta))  # as they were

@@ -88,7 +88,7 @@ def test_a_known_mistake_is_named_with_its_hints_before_the_others():
         ),
         (
             lambda x, filters, strides: layers.ReLU(6)(RIGHT(x, filters, strides)),
-            "right number of weights",
+            "ReLUs: expected 2, received 3",
         ),
     ],
 )

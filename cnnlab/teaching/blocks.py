@@ -18,7 +18,7 @@ Block = Callable  # (x, filters, strides) -> tensor
 Build = Callable[[], keras.Model]
 Sizes = tuple[tuple, int, int]  # shape of the maps, filters, strides
 ODD = "Pool Dropout Noise UpSampling LayerNorm GroupNorm LeakyReLU ELU Average "
-ODD = (*ODD.split(), "Multiply", "Maximum", "Subtract", "Concatenate")  # seldom there
+ODD = (*ODD.split(), "Multiply", "Maximum", "Subtract")  # seldom in a block
 AMPLITUDE = 4  # of the maps: enough to tell ReLU(6) from ReLU
 
 
