@@ -103,6 +103,7 @@ np.concatenate([neuron(x, w, b, phi) for phi in (np.tanh, lambda z: (z >= 0) + 0
 rng, found = np.random.default_rng(seed), []
 for epochs in (1, 3, 7, 9):
     x, y = rng.normal(size=(30, 4)), rng.choice([-1, 1], 30)
+    x = np.rint(x) if epochs == 3 else x  # f(x) is 0 now and then
     if epochs == 9:  # there is a line between these, with room on both sides
         y = np.where(x[:, 0] > 0, 1, -1)
         x[:, 0] += 3 * y
