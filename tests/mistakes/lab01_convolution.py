@@ -1270,7 +1270,7 @@ MISTAKES = [
         "pool",
         "    strides = strides or pool_size\n",
         "    strides = min(strides or pool_size, pool_size)\n",
-        "pool(x, 2, 3",
+        "`strides` has no effect",
     ),
     (
         "negative_never_wins",
