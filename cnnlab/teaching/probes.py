@@ -49,11 +49,17 @@ def _leaves(model) -> list:
 
 @contextmanager
 def unchanged(model):
-    """Give back the model's weights, optimizer state included, on leaving."""
+    """Give back the model's weights, optimizer state included, on leaving.
+
+    And the epsilons of its batch normalisations.
+    """
     values = {id(v): to_numpy(v).copy() for v in _state(model)}
+    epsilons = [(layer, layer.epsilon) for layer in _norms(model)]
     try:
         yield model
     finally:
+        for layer, epsilon in epsilons:
+            layer.epsilon = epsilon
         for variable in _state(model):
             fresh = np.zeros(variable.shape)  # a metric that the step created
             variable.assign(values.get(id(variable), fresh))
@@ -99,9 +105,15 @@ def fixed_weights(model, seed: int = 0, *, biases: bool = True) -> None:
 
 def same_epsilon(model) -> None:
     """Give batch normalisations Keras' own epsilon: others are a matter of taste."""
-    for layer in _leaves(model):
-        if type(layer).__name__ == "BatchNormalization" and layer.epsilon < 0.01:
+    for layer in _norms(model):
+        if layer.epsilon < 0.01:
             layer.epsilon = 1e-3
+
+
+def _norms(model) -> list:
+    """The batch normalisations of a model."""
+    kind = "BatchNormalization"
+    return [layer for layer in _leaves(model) if type(layer).__name__ == kind]
 
 
 def _role(name: str, shape: tuple) -> str:
@@ -146,6 +158,7 @@ def respond(
         x = (x - layer.offset) / layer.scale
     with unchanged(model):
         fixed_weights(model, seed, biases=biases)
+        same_epsilon(model)
         y = to_numpy(model(x, training=False))
     return as_probabilities(y) if classifier or expects_logits(model) else y
 
@@ -240,6 +253,7 @@ def noise(
     model(x)
     with unchanged(model):
         fixed_weights(model, seed)
+        same_epsilon(model)
         for weight in model.weights:
             if np.prod(weight.shape) == without:
                 weight.assign(np.zeros(weight.shape))

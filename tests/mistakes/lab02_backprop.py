@@ -799,6 +799,27 @@ MISTAKES = [
         None,
         "networks of another depth",
     ),
+    (
+        "clip_in_place",
+        "losses",
+        "return -np.mean(np.sum(y * np.log(np.maximum(p, EPSILON)), axis=1))",
+        "p[p < EPSILON] = EPSILON\n    return -np.mean(np.sum(y * np.log(p), axis=1))",
+        "changes what it was given",
+    ),
+    (
+        "other_generator",
+        "sgd_epoch",
+        "rng.permutation(len(x))",
+        "np.random.permutation(len(x))",
+        "Draw with rng",
+    ),
+    (
+        "starts_only",
+        "perceptron",
+        "x_i + b) <= 0",
+        "x_i + b) < 0 or not np.any(w)",
+        "f(x) = 0 was taken",
+    ),
 ]
 VARIANTS = [
     ("extended_vectors", "perceptron", None, PERCEPTRON_VECTORS),

@@ -437,5 +437,6 @@ VARIANTS = [
     ("functional", "network", None, FUNCTIONAL),
     ("subclass", "network", None, SUBCLASS),
     ("activation_string", "network", RELU, '        model.add(layers.Activation("relu"))\n'),
+    ("epsilon", "network", "layers.BatchNormalization(momentum=0.9)", "layers.BatchNormalization(epsilon=1.001e-5)"),
 ]
 # fmt: on
