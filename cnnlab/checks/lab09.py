@@ -96,7 +96,7 @@ def count_layers(count_layers):
 def load_base(load_base):
     """load_base() gives trained convolutions without the old classifier."""
     # The weights that ship: the check is the same with and without a network.
-    model, right = load_base("shapes", 80), models.narrow_vgg16((80, 80, 3))
+    model, right = load_base("shapes", 128), models.narrow_vgg16((128, 128, 3))
     if not isinstance(model, keras.Model):
         raise Failure(f"load_base must return a keras.Model, not {type(model)}.")
     if model.output_shape[1:] == (15,):
@@ -119,10 +119,10 @@ def load_base(load_base):
             "Which of the arguments says what the network was trained on?",
             "weights=weights",
         )
-    what = "maps for images of 80×80"
+    what = "maps for images of 128×128"
     size = "Pass the size on: input_shape=(size, size, 3)."
     equal(model.output_shape[1:], right.output_shape[1:], what, size)
-    if identities(model.weights) & identities(load_base("shapes", 80).weights):
+    if identities(model.weights) & identities(load_base("shapes", 128).weights):
         raise Failure("Two calls give one model. Load it inside the function.")
     if not heeds_weights(load_base):
         raise Failure(

@@ -148,7 +148,7 @@ def _check_start(name: str, model) -> None:
     """Fail unless the kernels of a new network begin at random."""
     if same := alike_kernels(model):
         raise Failure(
-            f"{name}(): the {same} begins with values that are all alike: its units are "
+            f"{name}(): the {same} begins with values all alike: its units are "
             "twins, and learn all the same.",
             "Leave the first weights to Keras, or draw them: no kernel_initializer "
             "that gives constants.",

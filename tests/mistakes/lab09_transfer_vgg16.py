@@ -379,7 +379,7 @@ MISTAKES = [
     ("preprocessed_again", "transfer", GIVEN, GIVEN.replace("*training", "preprocess(training[0]), training[1]"), "They come prepared"),
     ("evaluated_once", "transfer", HELD_OUT, "validation_data=None if phase else validation, **options", "validation_data"),
     ('two_dense_layers_only', 'count_layers', 'for count in units:', 'for count in units[:2]:', 'three dense ones'),
-    ('size_of_96', 'load_base', '(size, size, 3)', '(96, 96, 3)', '80×80'),
+    ('size_of_96', 'load_base', '(size, size, 3)', '(96, 96, 3)', '128×128'),
     ('weights_fixed', 'load_base', 'weights=weights', 'weights="shapes"', 'weights that do not exist'),
     ('first_image_only', 'preprocess', 'images[..., ::-1].astype', 'images[:1, ..., ::-1].astype', 'expected shape'),
     ('half_precision', 'extract', 'return np.concatenate(batches)', 'return np.concatenate(batches).astype("float16")', 'dtype of the maps'),
