@@ -514,7 +514,7 @@ BATCH_SIZE = train.budget(smoke=32, cpu=64, gpu=128)
 def as_one_layer(block):
     """The same block, as one layer of the network: section 9 takes some out."""
 
-    def wrapped(x, filters, strides):
+    def wrapped(x, filters, strides=1):
         inputs = keras.Input(x.shape[1:])
         return keras.Model(inputs, block(inputs, filters, strides))(x)
 
