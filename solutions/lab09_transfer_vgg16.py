@@ -520,7 +520,7 @@ finetuning.what_a_step_trains(assemble, seed)
 # %% probe="assemble" says="batch normalisation stays in inference"
 from cnnlab.teaching import finetuning
 
-finetuning.what_a_call_moves(assemble, seed)
+finetuning.what_a_call_changes(assemble, seed)
 
 # %% [markdown]
 # ### What computing once is worth

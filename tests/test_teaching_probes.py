@@ -192,7 +192,7 @@ LOOKS = {
     "describe": lambda model: probes.describe(model),
     "respond": lambda model: probes.respond(model, X, 3),
     "behaviour": lambda model: probes.behaviour(model, X, 3),
-    "moved": lambda model: probes.moved(model, X, Y),
+    "updated_weights": lambda model: probes.updated_weights(model, X, Y),
 }
 
 
@@ -211,7 +211,7 @@ def test_looking_changes_nothing(look):
 def test_moved_leaves_fit_the_way_it_was():
     model = sequential()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    probes.moved(model, X, Y)
+    probes.updated_weights(model, X, Y)
     assert not model.run_eagerly
     calls, call = [], model.call
     model.call = lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs)
@@ -249,7 +249,7 @@ def test_moved_leaves_a_fresh_optimizer_as_it_begins(optimizer):
     for model in (one, two):
         loss = "sparse_categorical_crossentropy"
         model.compile(keras.optimizers.get(optimizer), loss, run_eagerly=True)
-    probes.moved(one, X, Y)
+    probes.updated_weights(one, X, Y)
     for model in (one, two):
         model.train_on_batch(X, Y)
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
@@ -261,18 +261,18 @@ def test_moved_names_what_trains():
     model.compile("sgd", "sparse_categorical_crossentropy")
     everything = ["bias (4,)", "bias (6,)", "kernel (3, 3, 1, 4)", "kernel (36, 6)"]
     before = model.get_weights()
-    assert probes.moved(model, X, Y) == everything
+    assert probes.updated_weights(model, X, Y) == everything
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     model.layers[0].trainable = False
     model.compile("sgd", "sparse_categorical_crossentropy")
-    assert probes.moved(model, X, Y) == ["bias (6,)", "kernel (36, 6)"]
+    assert probes.updated_weights(model, X, Y) == ["bias (6,)", "kernel (36, 6)"]
 
 
 def test_moved_sees_the_statistics_of_batch_normalization():
-    moved = probes.moved(trained(), X, Y)
-    assert {"moving_mean (3,)", "moving_variance (3,)", "gamma (3,)"} <= set(moved)
-    assert not any("seed" in name for name in moved)
+    updated = probes.updated_weights(trained(), X, Y)
+    assert {"moving_mean (3,)", "moving_variance (3,)", "gamma (3,)"} <= set(updated)
+    assert not any("seed" in name for name in updated)
 
 
 def test_describe_unfolds_nested_models():

@@ -8,7 +8,7 @@ from keras import layers
 from cnnlab import train
 from cnnlab.teaching import training as training_checks
 from cnnlab.teaching.check import Failure
-from cnnlab.teaching.training import asked_of_fit, judged
+from cnnlab.teaching.training import asked_of_fit, loss_and_metrics
 
 X, Y = np.random.default_rng(0).random((12, 28, 28, 1), "float32"), np.arange(12) % 10
 HOT = keras.utils.to_categorical(Y, 10)
@@ -84,7 +84,7 @@ def probabilities(count=12):
 def test_what_a_loss_takes(loss, y, takes):
     model, p = small(), probabilities()
     model.compile("sgd", loss, metrics=["accuracy"])
-    said = judged(model, y, p)
+    said = loss_and_metrics(model, y, p)
     assert said["takes"] == takes
     if takes:
         assert said["loss"] == pytest.approx(-np.log(p[range(12), Y]).mean(), abs=1e-4)
@@ -96,16 +96,17 @@ def test_penalties_are_not_part_of_the_loss():
     model = small()
     model.layers[-1].kernel_regularizer = keras.regularizers.L2(1.0)
     model.compile("sgd", SPARSE)
-    assert judged(model, Y, probabilities())["takes"] == "probabilities"
+    assert loss_and_metrics(model, Y, probabilities())["takes"] == "probabilities"
 
 
 def test_pairs_know_an_image_by_its_label_in_any_order():
     order = np.random.default_rng(0).permutation(12)
     np.testing.assert_allclose(
-        training_checks.pairs(X, Y), training_checks.pairs(X[order], HOT[order])
+        training_checks.fingerprints(X, Y),
+        training_checks.fingerprints(X[order], HOT[order]),
     )
-    moved = training_checks.pairs(X, np.roll(Y, 1))
-    assert not np.allclose(training_checks.pairs(X, Y), moved)
+    moved = training_checks.fingerprints(X, np.roll(Y, 1))
+    assert not np.allclose(training_checks.fingerprints(X, Y), moved)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from cnnlab.teaching.finetuning import (
 )
 from cnnlab.teaching.fits import fits_of
 from cnnlab.teaching.networks import same_network
-from cnnlab.teaching.training import judged, pairs
+from cnnlab.teaching.training import fingerprints, loss_and_metrics
 
 KEEP_SIZE = "Padded 3×3 convolutions keep the size."
 HALVED = "Pooling halves it, rounded down: a last row without partner is left out."
@@ -617,14 +617,14 @@ def _check_data(call, training, validation) -> None:
 def _same(received, wanted) -> bool:
     if received[0].shape != wanted[0].shape:
         return False
-    return np.allclose(pairs(*received), pairs(*wanted), rtol=1e-5)
+    return np.allclose(fingerprints(*received), fingerprints(*wanted), rtol=1e-5)
 
 
 def _check_loss(call) -> None:
     """Fail unless the loss is the cross-entropy of probabilities, by what it gives."""
     p = np.random.default_rng(0).dirichlet(np.ones(3), len(call.y))
     try:
-        said = judged(call.model, call.y, p.astype("float32"))
+        said = loss_and_metrics(call.model, call.y, p.astype("float32"))
     except Exception as error:  # Keras raises several where labels and loss differ
         raise Failure(
             "The loss cannot be computed. It must be the cross-entropy, for integer "

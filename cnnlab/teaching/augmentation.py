@@ -21,6 +21,7 @@ def coordinates(count: int) -> np.ndarray:
     lie between 0.25 and 0.75. After any turn, shift or flip, the middle of such a
     picture tells which.
     """
+    # Room below and above: a change of brightness by 0.2 is not cut off at 0 or 1.
     ramp = 0.25 + 0.5 * np.arange(SIDE, dtype="float32") / (SIDE - 1)
     even = np.full((SIDE, SIDE), 0.5, "float32")
     columns, rows = np.meshgrid(ramp, ramp)
@@ -37,11 +38,14 @@ def moves(augment, count: int = 300) -> dict[str, np.ndarray]:
     """
     x = to_numpy(augment(coordinates(count), training=True)).astype("float64")
     middle = SIDE // 2
+    # The even channel says how much brighter; less that, the other two say where each
+    # pixel came from. Only near the middle: at the edge, Keras repeats or reflects.
     brighter = x[:, middle, middle, 2] - 0.5
     places = 2 * (x[..., :2] - brighter[:, None, None, None]) - 0.5  # 0 to 1
     near = slice(middle - REACH, middle + REACH + 1)
     places, steps = places[:, near, near], np.arange(-REACH, REACH + 1)
     right, down = (np.tensordot(places, steps, (axis, 0)).mean(1) for axis in (2, 1))
+    # A turn keeps the sense from "right" to "down", a mirror reverses it.
     flipped = right[:, 0] * down[:, 1] < right[:, 1] * down[:, 0]
     mirrored = flipped & (right[:, 0] < 0)
     right[mirrored, 0] *= -1
@@ -106,6 +110,7 @@ def numbered(count: int, shape: tuple[int, int, int] = (6, 6, 1)) -> np.ndarray:
 
     `numbers` reads it, also after a change of brightness or a division by 255.
     """
+    # As a difference of neighbouring pixels, which brightness leaves as it is.
     x, number = np.full((count, *shape), 100, "uint8"), np.arange(count)
     for column, digits in enumerate((number % 100, number // 100)):
         x[:, ::2, column::2] += digits.astype("uint8")[:, None, None, None]
@@ -184,6 +189,7 @@ def two_epochs(
             loaded.append(1)
             return (pixels / 255).astype("float32")
 
+        # In Python, so that every reading is counted, and not the tracing of a graph.
         image = tf.numpy_function(read, [image], tf.float32)
         return tf.ensure_shape(image, shape)
 
@@ -230,7 +236,7 @@ def epochs_of(batches, seed: int) -> dict[str, bool]:
     shuffled = not in_order_of_file(plain.order[0])
     shuffled &= plain.composed[0] != plain.composed[1]
     fresh = np.abs(shaded.shades[0] - shaded.shades[1]).max() > 1e-6
-    # one draw a batch gives count / 8; batches mapped at once may share their draws
+    # One draw a batch gives count / 8; batches mapped at once may share their draws.
     own_draws = len(np.unique(shaded.shades[0].round(5))) > count / 4
     once = shaded.loaded == count
     return {
@@ -273,6 +279,7 @@ def own_shares(shares: np.ndarray) -> np.ndarray:
 
     Those that met themselves, and hold nothing else, are left out.
     """
+    # A permutation leaves one image in four, on average, with itself.
     own = np.diagonal(shares, axis1=1, axis2=2)
     return own[own < 1 - 1e-6]
 
@@ -367,6 +374,8 @@ def corner_model(dropout: float = 0.0) -> keras.Model:
     Each of VIEWS shows it something else.
     """
     inputs = keras.Input((4, 6, 3))
+    # Two pixels of a corner: every flip puts others there, so that each view answers
+    # otherwise, and a mean over too few or too many views is another.
     corner = layers.Flatten()(inputs[:, :1, :2, :1])
     corner = layers.Dropout(dropout)(corner)
     model = keras.Model(inputs, layers.Dense(3, activation="softmax")(corner))
@@ -383,6 +392,7 @@ class Brighter(keras.layers.Layer):
         self.constant, self.seen = constant, set()
 
     def call(self, inputs, training=False):
+        """Images, brighter in training."""
         self.seen.add(tuple(inputs.shape[1:]))
         return inputs + self.constant if training else inputs
 

@@ -75,6 +75,7 @@ def behaviours(*cases: tuple, seed: int = 0) -> list:
 
 def blocks_asked(network: Callable, depth: int, filters: int) -> list[tuple[int, int]]:
     """(filters, strides) of every call of `block` by `network(block, depth, ...)`."""
+    # A block that does next to nothing: the network around it is what is looked at.
     asked = []
 
     def block(x, filters, strides=1):
@@ -187,6 +188,7 @@ def _outputs(
 
 
 def _sizes(model: keras.Model) -> list[int]:
+    """Numbers of values of all weights, sorted: the same in any order of layers."""
     return sorted(int(np.prod(w.shape)) for w in model.weights)
 
 
@@ -200,6 +202,7 @@ def _fits(mine: keras.Model, received: list, other: keras.Model) -> bool:
 
 def _difference(mine: keras.Model, right: keras.Model) -> str:
     """What can be read from the layers, where no known mistake fits."""
+    # Layers first, then shapes, then counts: what differs first explains the others.
     kinds, usual = ([row["kind"] for row in describe(m)] for m in (mine, right))
     for kind in kinds:
         if kind not in usual and any(word in kind for word in ODD):

@@ -10,7 +10,12 @@ from keras import layers
 from cnnlab.teaching.check import to_numpy
 from cnnlab.teaching.fits import fits_of
 from cnnlab.teaching.probes import respond
-from cnnlab.teaching.training import class_numbers, is_history, judged, pairs
+from cnnlab.teaching.training import (
+    class_numbers,
+    fingerprints,
+    is_history,
+    loss_and_metrics,
+)
 
 
 def noisy_base(scale: float = 1.0) -> keras.Model:
@@ -21,6 +26,7 @@ def noisy_base(scale: float = 1.0) -> keras.Model:
     """
     steps = [keras.Input((4, 4, 3)), layers.BatchNormalization(), layers.Dropout(0.5)]
     model = keras.Sequential([*steps, layers.MaxPooling2D(2)])
+    # Unlike channels: maps whose channels changed places are other maps.
     model.layers[0].gamma.assign([scale, 2 * scale, 3 * scale])
     model.compile(run_eagerly=True)
     return model
@@ -63,6 +69,7 @@ def tiny_vgg(seed: int = 0) -> SimpleNamespace:
     stack = [layers.GlobalAveragePooling2D(), layers.Dropout(0.5)]
     stack = [keras.Input((2, 2, 5)), *stack, layers.Dense(3, "softmax", name="last")]
     head = keras.Sequential(stack, name="head")
+    # As the lab's own function should put them together, for those that get a model.
     base.trainable = False
     images = keras.Input((8, 8, 3))
     model = keras.Model(images, head(base(images, training=False)))
@@ -136,6 +143,7 @@ def what_heads_do(build_head, seed: int) -> list:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(2, 5)), 3, int(rng.integers(4, 9)))
     x = rng.normal(0, 1, (5, *shape)).astype("float32")
+    # For two classes one sigmoid is as right as a softmax over two units.
     two = to_numpy(build_head(shape, 2, "average")(x))
     one = two.shape[-1] == 1
     fine = two.min() > 0 and two.max() < 1 if one else np.allclose(two.sum(-1), 1)
@@ -163,7 +171,7 @@ def what_a_step_trains(assemble, seed: int) -> dict:
     }
 
 
-def what_a_call_moves(assemble, seed: int) -> np.ndarray:
+def what_a_call_changes(assemble, seed: int) -> np.ndarray:
     """The value of a probe: the base's weights after a plain call, and if all is still.
 
     The base has been thawed: its batch normalisation must be in inference mode all the
@@ -175,6 +183,7 @@ def what_a_call_moves(assemble, seed: int) -> np.ndarray:
     thaw_anew(parts.base)
     model(parts.x)
     parts.base.trainable = False
+    # Dropout is drawn anew at each call: the same twice would mean that it is off.
     noisy = [to_numpy(model(parts.x, training=True)) for _ in range(2)]
     weights = [np.ravel(to_numpy(weight)) for weight in parts.base.weights]
     return np.concatenate([*weights, [np.allclose(*noisy)]])
@@ -189,7 +198,7 @@ def what_phases_train(transfer, seed: int) -> dict:
     calls, result = fits_of(transfer, *args)
     own = identities(parts.model.weights)  # a copy of the model has others
     trained = [[w for w in call.trained if id(w) in own] for call in calls]
-    held = [pairs(*call.validation) for call in calls if call.validation]
+    held = [fingerprints(*call.validation) for call in calls if call.validation]
     optimizers = {id(call.optimizer) for call in calls}
     return {
         "first phase trains": [trained_layers(w) for w in trained[:1]],
@@ -199,7 +208,7 @@ def what_phases_train(transfer, seed: int) -> dict:
         ],
         "optimizers": len(optimizers),
         "epochs": np.array([call.epochs for call in calls]),
-        "training images and labels": [pairs(c.x, c.y) for c in calls],
+        "training images and labels": [fingerprints(c.x, c.y) for c in calls],
         "validation images and labels": held,
         "order and weight of the images": all(call.is_plain for call in calls),
         "loss": [_takes(call, rng) for call in calls],
@@ -212,5 +221,5 @@ def _takes(call, rng) -> str:
     truth = call.y[np.argsort(class_numbers(call.y), kind="stable")]
     p = rng.dirichlet(np.ones(3), len(truth)).astype("float32")
     with suppress(Exception):  # Keras raises several where labels and loss differ
-        return judged(call.model, truth, p)["takes"]
+        return loss_and_metrics(call.model, truth, p)["takes"]
     return ""

@@ -32,6 +32,8 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
     """
     name, reference, slips = build.__name__, right(), slips or {}
     x = np.random.default_rng(0).random((4, *reference.input_shape[1:]), "float32")
+    # From what says most to what says least: the shape, then numbers of weights, then
+    # outputs. Built twice, as layers made outside of the function would be shared.
     try:
         model, again = build(), build()
         _check_built(name, model, again)
@@ -89,12 +91,14 @@ def activation_slips(right) -> dict:
 
 
 def _slip(right, layer: str, activation) -> keras.Model:
+    # Put in afterwards: an activation has no weights that would have to be made.
     model = right()
     model.get_layer(layer).activation = keras.activations.get(activation)
     return model
 
 
 def _alike(received: np.ndarray, wanted: np.ndarray) -> bool:
+    # Wide enough for float32 sums in another order, on another machine.
     return np.allclose(received, wanted, rtol=1e-3, atol=1e-5)
 
 
@@ -192,6 +196,7 @@ def _frozen(model) -> list:
 
 def too_small(error: ValueError, *hints: str) -> Exception:
     """What Keras says of a kernel that does not fit, in words; others as they are."""
+    # TensorFlow and Keras word it in many ways, all of which name a negative size.
     if "negative" not in str(error):
         return error
     return Failure(
@@ -236,6 +241,8 @@ def _check_sizes(name: str, model, reference, slips: dict, hints: tuple) -> None
 
 def _difference(model, reference) -> str:
     """Which weights are there too many or missing, as a sentence, or nothing."""
+    # By numbers of values, not by shapes: a convolution over the whole map and a dense
+    # layer are one and the same thing.
     kernels, biases = (
         [Counter(_sizes(each, vectors=vectors)) for each in (model, reference)]
         for vectors in (False, True)

@@ -23,6 +23,7 @@ def describe(model) -> list[dict]:
     rows = []
     for layer in _leaves(model):
         activation = getattr(layer, "activation", None)
+        # A layer that was called twice, or by hand, has no one output.
         try:
             shape = tuple(layer.output.shape)
         except (AttributeError, ValueError, RuntimeError):
@@ -98,6 +99,7 @@ def fixed_weights(model, seed: int = 0, *, biases: bool = True) -> None:
             continue  # no weights: the last three are what Normalization has seen
         size = int(np.prod(shape))
         role = _role(role, shape)
+        # Not hash(): of a text it is another number in each process.
         rng = np.random.default_rng([seed, size, sum(map(ord, role))])
         values = _fill(rng, role, shape, size)
         variable.assign(values if biases or role != "bias" else 0 * values)
@@ -117,6 +119,7 @@ def _norms(model) -> list:
 
 
 def _role(name: str, shape: tuple) -> str:
+    """What a weight is for; in a layer of one's own, a vector works like a bias."""
     known = ("bias", "gamma", "beta", "moving_mean", "moving_variance")
     if name in known:
         return name
@@ -124,6 +127,8 @@ def _role(name: str, shape: tuple) -> str:
 
 
 def _fill(rng, role: str, shape: tuple, size: int) -> np.ndarray:
+    # Gamma and variance above 0, and not 1: a normalisation must show. Moving means and
+    # biases small, or a ReLU behind them would be all on or all off.
     values = rng.standard_normal(size)
     if role == "kernel":
         # A depthwise kernel, (k, k, c, 1), is like that of c groups, (k, k, 1, c).
@@ -189,7 +194,7 @@ def behaviour(model, x: np.ndarray, seed: int = 0, *, classifier: bool = False) 
     }
 
 
-def moved(model, x: np.ndarray, y: np.ndarray) -> list[str]:
+def updated_weights(model, x: np.ndarray, y: np.ndarray) -> list[str]:
     """Which weights one training step changes, as sorted `"role shape"` strings.
 
     The model must be compiled. It is trained on the batch once and put back.
@@ -233,8 +238,8 @@ def _eager(model):
 
 
 def _change(weight, old: np.ndarray) -> float:
-    moved, size = np.linalg.norm(to_numpy(weight) - old), np.linalg.norm(old)
-    return float(moved / size) if size else float(np.inf if moved else 0)
+    distance, size = np.linalg.norm(to_numpy(weight) - old), np.linalg.norm(old)
+    return float(distance / size) if size else float(np.inf if distance else 0)
 
 
 def noise(

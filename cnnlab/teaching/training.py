@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnlab.teaching.check import Failure, frozen, to_numpy
 from cnnlab.teaching.fits import fits_of
-from cnnlab.teaching.probes import as_probabilities, moved, steps
+from cnnlab.teaching.probes import as_probabilities, steps, updated_weights
 
 LARGE_STEP = 0.3  # of a kernel's norm, in one training step; healthy is about 0.01
 SMALL_PACE = 0.0115  # of it, in ten steps: with less, little is learned in few epochs
@@ -81,16 +81,16 @@ def what_fit_is_asked(train, seed: int) -> dict:
     truth = asked["y"][np.argsort(class_numbers(asked["y"]), kind="stable")]
     p = as_probabilities(rng.standard_normal((len(truth), 10)))
     found = {
-        "training images and labels": pairs(asked["x"], asked["y"]),
+        "training images and labels": fingerprints(asked["x"], asked["y"]),
         "validation images and labels": asked["validation"]
-        and pairs(*asked["validation"]),
+        and fingerprints(*asked["validation"]),
         "epochs and batch size": np.array([asked["epochs"], asked["batch_size"]]),
         "the model": asked["model"] is network,
         "order and weight of the images": asked["is_plain"],
         "the history": is_history(asked["result"], 4),
     }
     with suppress(Exception):  # whatever Keras raises where labels and loss differ
-        said, right = judged(asked["model"], truth, p), accuracy(truth, p)
+        said, right = loss_and_metrics(asked["model"], truth, p), accuracy(truth, p)
         found["loss"] = said["loss"]
         metrics = said["metrics"].values()
         found["accuracy"] = min(metrics, key=lambda m: abs(m - right), default=-1)
@@ -109,7 +109,9 @@ def what_training_does(train, network, seed: int) -> dict:
     loss = float(asked["model"].compute_loss(y=asked["y"], y_pred=outputs))
     return {
         "loss": loss - cross_entropy(asked["y"], as_probabilities(outputs)),
-        "weights that one step moves": len(moved(asked["model"], x, asked["y"])),
+        "weights that one step moves": len(
+            updated_weights(asked["model"], x, asked["y"])
+        ),
     }
 
 
@@ -118,7 +120,7 @@ def accuracy(y: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(-1) == class_numbers(y)))
 
 
-def judged(model, y, probabilities: np.ndarray) -> dict:
+def loss_and_metrics(model, y, probabilities: np.ndarray) -> dict:
     """What a compiled classifier's loss and metrics say of predictions.
 
     Args:
@@ -129,6 +131,8 @@ def judged(model, y, probabilities: np.ndarray) -> dict:
         `loss`; `takes`, which is "probabilities" or "logits", or "" for a loss that is
         no cross-entropy of either; `metrics` by name.
     """
+    # By numbers, not by names: a loss may be a string, an object or a function of one's
+    # own. log p are logits whose softmax is p.
     true = cross_entropy(y, probabilities)
     takes, scores = "", np.asarray(probabilities, "float32")
     loss = _loss(model, y, scores)
@@ -136,7 +140,7 @@ def judged(model, y, probabilities: np.ndarray) -> dict:
         takes = "probabilities"
     elif abs(_loss(model, y, np.log(scores)) - true) < 1e-3:
         takes, scores, loss = "logits", np.log(scores), true
-    model.reset_metrics()
+    model.reset_metrics()  # they add up over calls
     metrics = model.compute_metrics(None, y, scores)
     model.reset_metrics()
     metrics = {k: float(v) for k, v in metrics.items() if k != "loss"}
@@ -144,6 +148,7 @@ def judged(model, y, probabilities: np.ndarray) -> dict:
 
 
 def _loss(model, y, scores: np.ndarray) -> float:
+    """The compiled loss alone: regularisation may come on top, and is no fault."""
     penalties = sum(float(penalty) for penalty in model.losses)
     return float(model.compute_loss(y=y, y_pred=scores)) - penalties
 
@@ -158,18 +163,22 @@ def cross_entropy(y: np.ndarray, probabilities: np.ndarray) -> float:
     return -np.log(probabilities[np.arange(len(y)), class_numbers(y)]).mean()
 
 
-def pairs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def fingerprints(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """One number for each image with its label, sorted: the same in any order."""
+    # Weights that differ from pixel to pixel, or a flipped image would give the same.
     flat = np.asarray(x, float).reshape(len(x), -1)
     return np.sort(flat @ np.linspace(1, 2, flat.shape[1]) * (1 + class_numbers(y)))
 
 
 def _same_pairs(received: tuple, wanted: tuple) -> bool:
     shapes = [[np.shape(x), len(y)] for x, y in (received, wanted)]
-    return shapes[0] == shapes[1] and np.allclose(pairs(*received), pairs(*wanted))
+    return shapes[0] == shapes[1] and np.allclose(
+        fingerprints(*received), fingerprints(*wanted)
+    )
 
 
 def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
+    """Fail unless each set of images, with its labels, is used for what it is for."""
     if asked["validation"] is None:
         raise Failure(
             "Nothing is measured on the validation images while training.",
@@ -183,6 +192,7 @@ def _check_images(asked: dict, training: tuple, validation: tuple) -> None:
             "while training chooses by it: it is no judge any more.",
             "Pass on what the function was given: validation_data=validation",
         )
+    # Said before "not the training images": it is why they are not.
     low, high = np.min(asked["x"]), np.max(asked["x"])
     if high < 0.1 * np.max(training[0]):
         raise Failure(
@@ -229,7 +239,7 @@ def _check_loss(model, y: np.ndarray, outputs: np.ndarray) -> None:
     """Fail unless the loss is the cross-entropy of what the network puts out."""
     scores = 2 * np.random.default_rng(1).standard_normal((len(y), 10))
     p = as_probabilities(scores)
-    said = _judged_or_failure(model, y, p)
+    said = _loss_and_metrics_or_failure(model, y, p)
     if not said["takes"]:
         raise Failure(
             "The loss is not the cross-entropy of the true class: predictions for "
@@ -251,9 +261,9 @@ def _check_loss(model, y: np.ndarray, outputs: np.ndarray) -> None:
     _check_metric(said["metrics"], accuracy(y, p))
 
 
-def _judged_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:
+def _loss_and_metrics_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:
     try:
-        return judged(model, y, p)
+        return loss_and_metrics(model, y, p)
     except Exception as error:  # Keras raises several where labels and loss differ
         said = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error)).strip()
         raise Failure(
@@ -265,6 +275,7 @@ def _judged_or_failure(model, y: np.ndarray, p: np.ndarray) -> dict:
 
 
 def _check_metric(metrics: dict, accuracy: float) -> None:
+    """Fail unless one of the metrics is the accuracy, by its value."""
     if not any(abs(value - accuracy) < 1e-3 for value in metrics.values()):
         received = ", ".join(f"{k} {v:.3f}" for k, v in metrics.items()) or "no metric"
         raise Failure(
@@ -276,6 +287,7 @@ def _check_metric(metrics: dict, accuracy: float) -> None:
 
 
 def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
+    """Fail unless a step moves every weight, and as far as one learns by it."""
     changes = steps(model, x, y)
     still = [name for name, change in changes if not change]
     if still:
@@ -284,6 +296,7 @@ def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
             f"were: {', '.join(still)}.",
             "Is the learning rate 0, or a layer frozen (trainable=False)?",
         )
+    # How far weights move, not the learning rate: 0.001 is right for Adam, not for SGD.
     size = _of_kernels(changes)
     if size > LARGE_STEP:
         raise Failure(
@@ -304,4 +317,5 @@ def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def _of_kernels(changes: list[tuple[str, float]]) -> float:
+    """The median over kernels; biases begin at 0, so that any change is infinite."""
     return float(np.median([change for name, change in changes if "kernel" in name]))
