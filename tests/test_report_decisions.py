@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from grading_class import conv2d, graded, make_lab, pool, unreadable
@@ -349,10 +350,16 @@ class Book:
     """A gradebook as far as scores go."""
 
     def __init__(self):
-        self.grades, self.db = {}, self
+        self.grades, self.comments, self.db = {}, {}, self
 
     def find_grade(self, name, *where):
         return self.grades.setdefault(name, Grade())
+
+    def find_comment(self, name, *where):
+        return self.comments.setdefault(name, SimpleNamespace(manual_comment=None))
+
+    def find_submission_notebook(self, *where):
+        return SimpleNamespace()
 
     def commit(self):
         pass
@@ -367,13 +374,13 @@ def test_export_knows_a_score_of_ours_even_when_it_was_killed(lab, tmp_path):
     def export(*decisions, book=book):
         exported = _nbgrader._Exported(tmp_path, lab)
         (shown,) = apply([ada], list(decisions), lab)
-        return _nbgrader._write_scores(book, lab, shown, "ada", exported)
+        return _nbgrader._write_values(book, lab, shown, "ada", exported)
 
     def score(name="question-why"):
         return book.grades[name].manual_score
 
     assert export(on(lab, ada)) == [] and score() == 2
-    assert book.scores()["check-conv2d-1"] == (4, None)
+    assert book.scores()["check-conv2d-1"] == (4, 4)
     assert book.grades["check-pool-1"].needs_manual_grade
 
     class Killed(Book):
