@@ -111,8 +111,6 @@ def conv1d(x, kernel, strides=1):
 check.conv1d(conv1d)
 
 # %% probe="conv1d" says="signals and kernels of several lengths, strides" weight=2
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 cases = [(12, 3, 1), (9, 4, 1), (6, 6, 1), (5, 1, 1)]
 cases += [(13, 3, 2), (14, 3, 2), (17, 4, 3), (11, 2, 4)]
@@ -300,8 +298,6 @@ check.correlate2d(correlate2d)
 check.convolve2d(convolve2d)
 
 # %% probe="correlate2d" says="cross-correlation, kernels of several shapes" weight=2
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 cases = [[frozen(rng.normal(size=n)) for n in case] for case in cases]
@@ -321,8 +317,6 @@ def left_alone():
 [*(attempt(correlate2d, scan, kernel) for kernel in kernels), attempt(left_alone)]
 
 # %% probe="correlate2d" says="convolution, kernels of several shapes" weight=2
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 cases = [((7, 9), (2, 3)), ((8, 5), (4, 1)), ((6, 6), (3, 3)), ((3, 4), (3, 4))]
 cases = [[frozen(rng.normal(size=n)) for n in case] for case in cases]
@@ -509,8 +503,6 @@ one = case[0][:1, ..., :1], case[1][:, :, :1, :1], case[2][:1]  # of everything
 [attempt(conv2d, *each) for each in (case, (*grey, rng.normal(size=3)), one)]
 
 # %% probe="conv2d" says="stride, padding and dilation, alone and together" weight=5
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 moves = [(2, 0, 1), (3, 0, 1), (1, 1, 1), (1, 2, 1), (1, 0, 2), (1, 0, 3)]
 moves += [(2, 1, 1), (3, 2, 2), (1, 1, 2), (2, 0, 3)]
@@ -663,8 +655,6 @@ check.pool(pool)
 check.global_average_pool(global_average_pool)
 
 # %% probe="pool" says="maximum, average and L2 pooling" weight=3 essential=["max"]
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 x, whole = rng.normal(size=(2, 7, 9, 3)) - 2, rng.integers(0, 99, (1, 4, 6, 2))
 cases = [(2, None), (3, None), (2, 1), (3, 2), (2, 3)]
@@ -765,8 +755,6 @@ check.max_pool_backward(max_pool_backward)
 check.average_pool_backward(average_pool_backward)
 
 # %% probe="pool_backward" says="backward through maximum pooling" weight=2
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 cases = [((2, 4, 6, 3), 2), ((1, 7, 8, 2), 3), ((2, 5, 5, 1), 2)]
 grads = [rng.normal(size=(n[0], n[1] // k, n[2] // k, n[3])) for n, k in cases]

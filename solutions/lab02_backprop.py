@@ -244,8 +244,6 @@ rng = np.random.default_rng(seed)
 np.array([squared_error(*rng.normal(size=(2, n, 3))) for n in (1, 4, 9)])
 
 # %% probe="losses" says="binary cross-entropy, small probabilities too"
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 y, p = rng.integers(0, 2, (4, 9)), rng.random((4, 9))
 given = [(y[i], frozen(e * p[i])) for e in (1, 1e-6) for i in range(4)]
@@ -253,8 +251,6 @@ values = [binary_cross_entropy(*pair) for pair in given]
 np.array([*values, np.isfinite(binary_cross_entropy(y[0], frozen(1.0 * y[1])))])
 
 # %% probe="losses" says="cross-entropy, small probabilities too"
-from cnnlab.teaching.check import frozen
-
 rng = np.random.default_rng(seed)
 y, p = np.eye(5)[rng.integers(0, 5, (4, 9))], rng.dirichlet(np.ones(5), (4, 9))
 given = [(y[i], frozen(e * p[i])) for e in (1, 1e-6) for i in range(4)]
@@ -602,8 +598,6 @@ def backward(delta, W, a, h, dphi):
 check.backward(backward)
 
 # %% probe="backward" essential=["dW"]
-from cnnlab.teaching.check import frozen
-
 rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
 
 

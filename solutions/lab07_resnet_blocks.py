@@ -443,11 +443,15 @@ rng = np.random.default_rng(seed)
 ]
 
 # %% probe="network" says="the whole network, with and without batch normalisation" weight=2
-from cnnlab import blocks
 from cnnlab.teaching.blocks import model_behaviour
 
 small_one = {"filters": 4, "input_shape": (8, 12, 2), "num_classes": 6}
-plain = partial(blocks.basic, shortcut=None)
+
+
+def plain(x, filters, strides=1):
+    return layers.Conv2D(filters, 3, strides, "same", activation="relu")(x)
+
+
 [
     attempt(
         lambda bn: model_behaviour(network(plain, 8, batch_norm=bn, **small_one), seed),
@@ -668,13 +672,12 @@ def gradient_norms(model, x, y):
 check.gradient_norms(gradient_norms)
 
 # %% probe="gradient_norms"
-from cnnlab import blocks
 from cnnlab.teaching.probes import fixed_weights
 
-inputs = keras.Input((8, 8, 3))
-maps = blocks.conv_bn(inputs, 3)
-for filters, strides in ((3, 1), (6, 2), (12, 2)):
-    maps = blocks.basic(maps, filters, strides, shortcut="B")
+inputs = maps = keras.Input((8, 8, 3))
+for filters, side, strides in ((3, 3, 1), (3, 3, 1), (6, 1, 2), (6, 3, 1), (12, 3, 2)):
+    maps = layers.Conv2D(filters, side, strides, "same", use_bias=False)(maps)
+    maps = layers.ReLU()(layers.BatchNormalization()(maps))
 maps = layers.GlobalAveragePooling2D()(maps)
 model = keras.Model(inputs, layers.Dense(5, activation="softmax")(maps))
 fixed_weights(model, seed)
@@ -774,7 +777,6 @@ def without(model, layer):
 check.without(without)
 
 # %% probe="without"
-from cnnlab import blocks
 from cnnlab.teaching.probes import fixed_weights
 
 
@@ -783,7 +785,8 @@ def a_chain(shape=(4, 4, 3)):
     y = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
     for _ in range(3):
         start = keras.Input(shape)
-        y = keras.Model(start, blocks.basic(start, 3, shortcut=None))(y)
+        end = layers.BatchNormalization()(layers.Conv2D(3, 3, padding="same")(start))
+        y = keras.Model(start, layers.ReLU()(end))(y)
     return keras.Model(inputs, layers.Dense(5)(layers.GlobalAveragePooling2D()(y)))
 
 

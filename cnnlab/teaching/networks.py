@@ -6,7 +6,7 @@ each; the one it equals says what is wrong.
 """
 
 from collections import Counter
-from functools import partial
+from functools import lru_cache, partial
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from cnnlab.teaching.probes import alike_kernels, describe, respond
 
 # Layers that change no values, or are judged by what they do in training
 _SILENT = ("InputLayer", "Flatten", "Reshape", "Dropout", "Rescaling", "ZeroPadding2D")
+_KEPT = 300  # networks with a mistake, of which what they do is remembered
 _AS_ACTIVATION = {"ReLU": "relu", "Softmax": "softmax"}
 
 
@@ -31,7 +32,7 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
         hints: shown after what was found out, simplest first.
     """
     name, reference, slips = build.__name__, right(), slips or {}
-    x = np.random.default_rng(0).random((4, *reference.input_shape[1:]), "float32")
+    x = _images(reference.input_shape[1:])
     # From what says most to what says least: the shape, then numbers of weights, then
     # outputs. Built twice, as layers made outside of the function would be shared.
     try:
@@ -45,7 +46,7 @@ def same_network(build, right, slips: dict | None = None, *hints: str) -> None:
     _check_sizes(name, model, reference, slips, hints)
     received = respond(model, x, classifier=True)
     if not _alike(received, respond(reference, x)):
-        said = _named(received, x, activation_slips(right) | slips)
+        said = _named(received, x.shape[1:], activation_slips(right) | slips)
         said = said or _unlike(model, reference)
         raise Failure(
             f"{name}() has the right number of weights, but they do something else."
@@ -75,6 +76,7 @@ def changed(right, **layers):
     return lambda: keras.models.clone_model(right(), clone_function=other)
 
 
+@lru_cache(_KEPT)
 def activation_slips(right) -> dict:
     """What is wrong -> a function that builds `right()` with that activation wrong."""
     layers = [la.name for la in right().layers if getattr(la, "activation", None)]
@@ -102,10 +104,25 @@ def _alike(received: np.ndarray, wanted: np.ndarray) -> bool:
     return np.allclose(received, wanted, rtol=1e-3, atol=1e-5)
 
 
-def _named(received: np.ndarray, x: np.ndarray, slips: dict) -> str:
+@lru_cache(_KEPT)
+def _response(build, shape: tuple) -> np.ndarray:
+    """What a network with a mistake answers: found once, whoever makes it again."""
+    return respond(build(), _images(shape), classifier=True)
+
+
+@lru_cache(_KEPT)
+def _sizes_made(build) -> list[int]:
+    return _sizes(build())
+
+
+def _images(shape: tuple) -> np.ndarray:
+    return np.random.default_rng(0).random((4, *shape), "float32")
+
+
+def _named(received: np.ndarray, shape: tuple, slips: dict) -> str:
     """Which mistake makes a network respond like this, as a sentence, or nothing."""
     for what, build in slips.items():
-        if _alike(received, respond(build(), x, classifier=True)):
+        if _alike(received, _response(build, shape)):
             return f" It answers like the right network {what}."
     return ""
 
@@ -225,15 +242,12 @@ def _check_sizes(name: str, model, reference, slips: dict, hints: tuple) -> None
     sizes, wanted = _sizes(model), _sizes(reference)
     if sizes == wanted:
         return
-    said = [
-        f"That is the number of a network {what}."
-        for what, build in slips.items()
-        if _sizes(build()) == sizes
-    ]
-    said.append(_difference(model, reference))
+    same = (what for what, build in slips.items() if _sizes_made(build) == sizes)
+    what = next(same, "")
+    said = what and f"That is the number of a network {what}."
     raise Failure(
         f"{name}(): expected {sum(wanted):,} parameters, received {sum(sizes):,}. "
-        f"{said[0]}\n{_read(model)}",
+        f"{said or _difference(model, reference)}\n{_read(model)}",
         "Compare each layer's parameters with your table: summary() lists them.",
         *hints,
     )

@@ -25,6 +25,7 @@ from cnnlab.teaching.rules import (
 
 _EXPECTED = "# ->"  # begins a line of output that is the same on every machine
 _GIVEN_TO_PROBES = """\
+from cnnlab.teaching.check import frozen
 from cnnlab.teaching.probes import attempt
 
 seed = 0  # while grading: secret, new for every run

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnlab.grading.sandbox import messages, pristine
 from cnnlab.grading.sandbox.shell import Shell, Stream, make_shell
+from cnnlab.teaching.check import frozen
 from cnnlab.teaching.names import defined_names
 from cnnlab.teaching.probes import attempt
 
@@ -66,7 +67,8 @@ def evaluate(shell: Shell, source: str, names: dict) -> dict:
     names = {name: messages.decode(value) for name, value in names.items()}
     answers = set(names.pop("answers", ())) & set(shell.user_ns)
     answers = {name: shell.user_ns[name] for name in answers}
-    space = {"np": np, "attempt": attempt, **shell.given, **answers, **names}
+    space = {"np": np, "attempt": attempt, "frozen": frozen}
+    space |= shell.given | answers | names
     np.random.seed(space["seed"])
     if keras := sys.modules.get("keras"):  # a lab in plain NumPy does not wait for it
         keras.utils.set_random_seed(space["seed"])
