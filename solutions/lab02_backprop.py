@@ -598,26 +598,9 @@ def backward(delta, W, a, h, dphi):
 check.backward(backward)
 
 # %% probe="backward" essential=["dW"]
-rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
+from cnnlab.teaching.gradients import of_backward
 
-
-def whole(gradients, layers, *given):
-    """Shapes and values of the gradients of all layers, and what was given."""
-    arrays = [gradients[k] for k in layers] + [*given]
-    return np.concatenate([part for x in arrays for part in (np.shape(x), np.ravel(x))])
-
-
-for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
-    ks = range(1, len(sizes))
-    W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
-    a = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in ks}
-    h = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in range(len(sizes))}
-    delta = rng.normal(size=(6, sizes[-1]))
-    dW, db, dx = backward(delta, W, a, h, np.cos)
-    parts["dW"].append(attempt(whole, dW, ks, *W.values(), delta))  # as they were
-    parts["db"].append(attempt(whole, db, ks))
-    parts["dx"].append(attempt(whole, [dx], [0]))
-parts
+of_backward(backward, seed)
 
 # %% [markdown]
 # Now the proof, for whole networks. **Predict first.** One of the three activations has
@@ -901,7 +884,6 @@ plots.show(plots.error_gallery(mnist.x_test, mnist.y_test, p_test, **look))
 #   step by $v$. How many epochs does that save?
 # - **What would change your mind?** `dx` says how each pixel changes the loss. Draw it
 #   for a digit and several wrong labels; move the image a little along it.
-# - **The wrong formula.** Train on MNIST with $-2(y - p)\,p(1 - p)$. How much worse?
 # - **Features.** Each row of $W^{(1)}$ is an image. Why is nothing to be seen at its edges?
 #
 # <details><summary>What the slides say differently</summary>

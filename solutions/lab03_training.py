@@ -321,41 +321,15 @@ def variances(x, weights, phi):
 check.initialisation(initial_std, start, variances)
 
 # %% probe="initialisation" says="the standard deviation by fan-in and fan-out" weight=2
-rng = np.random.default_rng(seed)
-shapes = [*rng.integers(2, 400, (6, 2)), *rng.integers(2, 30, (6, 4))]
-shapes = [tuple(map(int, shape)) for shape in shapes]
-np.array([initial_std(s, name) for s in shapes for name in ("lecun", "glorot", "he")])
+draw, schemes = np.random.default_rng(seed).integers, ("lecun", "glorot", "he")
+shapes = map(tuple, draw(2, 400, (6, 2)).tolist() + draw(2, 30, (6, 4)).tolist())
+np.array([initial_std(shape, name) for shape in shapes for name in schemes])
 
 
 # %% probe="initialisation" says="drawn kernels and biases" weight=1 essential=["spread"] rtol=0.04 atol=0.005
-nets = {"he": (2, 300, 200, 200, 150), "lecun": (1, 300, 200, 200, 150, 150)}
-drawn = {
-    scheme: [start(sizes, scheme, np.random.default_rng(seed)) for _ in range(2)]
-    for scheme, (_, *sizes) in nets.items()
-}
+from cnnlab.teaching.draws import of_weights
 
-
-def of_both(fact):
-    """What is true of the kernels and biases of both networks."""
-    return [fact(scheme, *zip(*drawn[scheme][1], strict=True)) for scheme in nets]
-
-
-def spread(scheme, kernels, biases):
-    return np.array([k.std() * np.sqrt(len(k) / nets[scheme][0]) for k in kernels])
-
-
-def generator(scheme, kernels, biases):
-    alike = np.allclose(kernels[1].ravel()[:99], kernels[2].ravel()[:99])
-    return np.array([np.array_equal(drawn[scheme][0][0][0], kernels[0]), alike])
-
-
-{
-    "spread": attempt(of_both, spread),
-    "mean": attempt(of_both, lambda _, k, b: np.array([each.mean() for each in k])),
-    "biases": attempt(of_both, lambda _, k, b: np.array([np.abs(v).max() for v in b])),
-    "shapes": attempt(of_both, lambda _, k, b: [np.shape(v) for v in (*k, *b)]),
-    "drawn anew from rng": attempt(of_both, generator),
-}
+of_weights(start, seed)
 
 # %% probe="initialisation" says="variances through the layers" weight=1
 rng = np.random.default_rng(seed)
@@ -366,7 +340,8 @@ inputs = rng.normal(size=(20, sizes[0]))
 np.concatenate([variances(inputs, weights, phi) for phi in (np.tanh, np.abs)])
 
 # %% [markdown]
-# Ten layers of 256 units; for these LeCun and Glorot are the same. **Predict first.** ReLU, and weights of standard deviation 0.05, the default of Keras'
+# Ten layers of 256 units; for these LeCun and Glorot are the same. **Predict first.**
+# ReLU, and weights of standard deviation 0.05, the default of Keras'
 # `RandomNormal`: by which factor does each layer multiply the variance, and nine of them?
 
 # %% prediction="fading"
@@ -468,6 +443,8 @@ class InverseDecay(keras.optimizers.schedules.LearningRateSchedule):
 check.schedule(InverseDecay)
 
 # %% probe="schedule"
+from cnnlab.teaching.training import way_in_training
+
 rng = np.random.default_rng(seed)
 
 
@@ -477,21 +454,10 @@ def rates(k):
     return np.array([float(schedule(step)) for step in steps])
 
 
-def trained(initial):
-    """How far three steps in a graph go, where the gradient is 1."""
-    dense = keras.layers.Dense(1, use_bias=False)
-    model = keras.Sequential([keras.Input((1,)), dense])
-    model.compile(keras.optimizers.SGD(InverseDecay(initial, 3)), loss=lambda y, p: p)
-    before = float(dense.kernel[0, 0])
-    for _ in range(3):
-        model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
-    return before - float(dense.kernel[0, 0])
-
-
 {
     "k = 1": [attempt(rates, 1) for _ in range(2)],
     "other k": [attempt(rates, k) for k in (3, 10, 50)],
-    "steps of a training": attempt(trained, float(rng.uniform(0.1, 2))),
+    "steps of a training": attempt(lambda: way_in_training(InverseDecay(0.7, 3))),
 }
 
 # %% [markdown]
@@ -653,20 +619,9 @@ check.dropout(dropout)
 
 
 # %% probe="dropout" says="in training: what is dropped, and scaled" rtol=0.12 atol=0.02
-def seen(rate):
-    rng, x = np.random.default_rng(1), np.random.default_rng(seed).random((150, 160))
-    kept, x = x + 1, x + 1
-    y, other = (np.array(dropout(x, rate, True, rng), float) for _ in range(2))
-    again = np.array(dropout(kept.copy(), rate, True, np.random.default_rng(1)), float)
-    off, factors = y == 0, np.sort((y / kept)[y != 0])
-    together = [np.mean(off & (other == 0)), *(off.mean(k).std() < 0.1 for k in (0, 1))]
-    same = [np.array_equal(x, kept), np.array_equal(y, again)]
-    same.append(np.allclose(factors, 1 / (1 - rate)))
-    maps = np.shape(dropout(kept[:4].reshape(4, 8, 5, 4), rate, True, rng))
-    return [off.mean(), y.mean(), *factors[[0, -1]], *together, *same, *maps]
+from cnnlab.teaching.draws import of_dropout
 
-
-np.array([seen(p) for p in (0.3, 0.5, 0.75)], float)
+np.array([of_dropout(dropout, rate, seed) for rate in (0.3, 0.5, 0.75)], float)
 
 # %% probe="dropout" says="in inference: nothing"
 rng = np.random.default_rng(seed)
@@ -929,9 +884,7 @@ print("You predicted:", cured or "nothing yet")
 # %% [markdown]
 # ## Go further
 #
-# Not graded. Take batch normalisation, dropout and L2 out of `regularised`, one after the
-# other, with three seeds each: which does the work? Or derive the gradient of batch
-# normalisation for $x$; `ops.batch_normalization_backward` has the answer.
+# Not graded. Take batch normalisation, dropout or L2 out of `regularised`: what is lost?
 #
 # <details><summary>What the slides say differently</summary>
 #
@@ -942,7 +895,6 @@ print("You predicted:", cured or "nothing yet")
 #   every layer". `np.random.randn((2,2)) * 0.01` raises a TypeError, and is too small.
 # - Deck 001 drops weights in its last line on dropout: that is DropConnect. Deck 000
 #   scales at inference: the original dropout. It leaves out $\gamma$ and $\beta$ of batch
-#   normalisation, whose result has mean $\beta$ and standard deviation $\gamma$ in each
-#   channel, and does not lie between 0 and 1.
+#   normalisation, whose result does not lie between 0 and 1.
 #
 # </details>

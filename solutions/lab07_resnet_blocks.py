@@ -11,13 +11,11 @@
 #
 # At the end you can
 #
-# 1. build plain and residual blocks, with both kinds of shortcut, and networks of any
-#    depth from them;
+# 1. build plain and residual blocks, with both shortcuts, and networks of any depth;
 # 2. count what depth and what a shortcut costs;
 # 3. show that a deeper plain network has the higher *training* loss, and that the same
 #    layers with shortcuts have not;
-# 4. measure the gradient in every layer, and say what batch normalisation does to it,
-#    and what the shortcut does;
+# 4. measure the gradient in every layer, and what normalisation and shortcuts do to it;
 # 5. take a block out of a trained network, and say what that tells.
 #
 # **Before you start.** New to Keras? Start with lab 1 and go on in order; lab 4 works
@@ -452,13 +450,11 @@ def plain(x, filters, strides=1):
     return layers.Conv2D(filters, 3, strides, "same", activation="relu")(x)
 
 
-[
-    attempt(
-        lambda bn: model_behaviour(network(plain, 8, batch_norm=bn, **small_one), seed),
-        bn,
-    )
-    for bn in (True, False)
-]
+def small(batch_norm):
+    return model_behaviour(network(plain, 8, batch_norm=batch_norm, **small_one), seed)
+
+
+[attempt(small, batch_norm) for batch_norm in (True, False)]
 
 # %% [markdown]
 # The published size, and yours: He et al. say 0.27 million parameters for 20 layers.
@@ -886,9 +882,7 @@ for name, found in removed.items():
 #   faster?
 # - **Narrow in the middle.** The *bottleneck* of ResNet-50: 1×1 to a quarter of the
 #   channels, 3×3, 1×1 back. Compare its cost (`arithmetic.table`) with `residual_block`.
-# - **How large is the correction?** Draw the standard deviation of $F(x)$ in each block
-#   of a trained network, beside that of $x$.
-# - **Deeper.** Where do 110 layers begin to be of use?
+# - **How large is the correction?** Draw the standard deviations of $F(x)$ and of $x$.
 #
 # <details><summary>What the slides say differently</summary>
 #
@@ -896,13 +890,11 @@ for name, found in removed.items():
 #   pooling in one of its blocks. He et al. have BN after every convolution, and where the
 #   map shrinks a stride in the first convolution.
 # - Deck 002, "ResNet": a skip connection learns whether, and how much, to let through.
-#   That is a *highway network*, which has gates; here $x$ goes through whole. Nor is
-#   what comes out a linear combination with weights: it is a sum, and a ReLU.
+#   That is a *highway network*, which has gates; here $x$ goes through whole.
 # - Deck 004, "ResNet Architecture": skipping adds no computation. It has no parameters
 #   where it is the identity (the addition costs little); a projection has both.
 # - Decks 000, 003 and 004 explain the degradation by vanishing gradients, decks 000 and
-#   003 by accuracy that is "saturated". Section 8 measures the gradient: with batch
-#   normalisation it does not vanish. And the training error does not stop falling
-#   early: it is higher.
+#   003 by accuracy that is "saturated". With batch normalisation the gradient does not
+#   vanish (section 8), and the training error is higher, it does not stop early.
 #
 # </details>

@@ -12,8 +12,7 @@
 # At the end you can
 #
 # 1. say which transformations keep the label of which kind of data, and why;
-# 2. build random transformations in the right units, and put them at the right place of
-#    a data pipeline: after the split, after the cache, for training only;
+# 2. build random transformations in the right units, at the right place of a pipeline;
 # 3. measure what augmentation brings at 100, 500 and 2,000 images, and when it hurts;
 # 4. write mixup, cutmix and test-time augmentation;
 # 5. decide whether to augment in the pipeline or in the model.
@@ -888,7 +887,6 @@ plots.show(plots.samples(np.concatenate([word, *moved]).clip(0, 1), names, title
 # ## Go further
 #
 # - **Flowers.** `data.load("flower_photos", size=64)`: which transformations help there?
-# - **Masks.** For segmentation the mask must move with the image: `augment.with_masks`.
 # - **Soft labels.** Is it the images or the labels that help in mixup? Train with
 #   `keras.losses.CategoricalCrossentropy(label_smoothing=0.1)`, without mixing.
 #

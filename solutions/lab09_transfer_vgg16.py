@@ -13,8 +13,7 @@
 #
 # 1. count VGG16 layer by layer, and say where its weights and its work are;
 # 2. prepare images exactly as a trained network expects them;
-# 3. use a trained network for a new task: features computed once, a new head, then
-#    fine-tuning of the last block;
+# 3. use a trained network for a new task: features kept, a new head, fine-tuning;
 # 4. say which weights a training step moves, and why Keras may ignore what you froze;
 # 5. measure what transfer is worth, against training from scratch.
 #
@@ -887,11 +886,7 @@ print("You predicted:", images_from_scratch or "nothing yet")
 # ## Go further, without points
 #
 # - **Keep more.** Fine-tune block 5 on kept maps of block4_pool: how much faster is it?
-# - **Augment.** Put `augment.pipeline("shapes")` of lab 8 before the base of `assemble`.
-#   Which of the two phases gains?
-# - **How deep?** Thaw nothing, block 5, blocks 4 and 5, everything (`train.thaw`), each at
-#   two learning rates, from 20 and from 500 images.
-# - **Another base.** ResNet50 with ImageNet weights: what must change in `preprocess`?
+# - **Augment.** Put `augment.pipeline("shapes")` before the base: which phase gains?
 #
 # <details><summary>What the slides say differently</summary>
 #

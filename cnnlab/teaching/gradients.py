@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from cnnlab.teaching.check import Failure, to_numpy
+from cnnlab.teaching.check import Failure, frozen, to_numpy
+from cnnlab.teaching.probes import attempt
 
 TOLERANCE = 1e-5  # relative to the largest entry: float32 passes, a mistake does not
 
@@ -172,3 +173,29 @@ def _values(received: np.ndarray, right: np.ndarray) -> str:
         f"{tuple(int(i) for i in first)}: expected {right[first]:.4g}, received "
         f"{received[first]:.4g}"
     )
+
+
+def of_backward(backward: Callable, seed: int) -> dict:
+    """Of `backward(delta, W, a, h, dphi)`: shapes and values of its gradients.
+
+    Networks of one to three layers, with six examples; what is given is part of `dW`,
+    as it is afterwards.
+    """
+    rng, parts = np.random.default_rng(seed), {"dW": [], "db": [], "dx": []}
+
+    def whole(gradients, layers, *given):
+        arrays = [gradients[k] for k in layers] + [*given]
+        parts = [part for x in arrays for part in (np.shape(x), np.ravel(x))]
+        return np.concatenate(parts)
+
+    for sizes in ((4, 3), (3, 5, 2), (2, 4, 3, 5)):
+        ks = range(1, len(sizes))
+        W = {k: rng.normal(size=(sizes[k], sizes[k - 1])) for k in ks}
+        a = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in ks}
+        h = {k: frozen(rng.normal(size=(6, sizes[k]))) for k in range(len(sizes))}
+        delta = rng.normal(size=(6, sizes[-1]))
+        dW, db, dx = backward(delta, W, a, h, np.cos)
+        parts["dW"].append(attempt(whole, dW, ks, *W.values(), delta))
+        parts["db"].append(attempt(whole, db, ks))
+        parts["dx"].append(attempt(whole, [dx], [0]))
+    return parts

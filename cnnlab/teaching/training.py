@@ -319,3 +319,14 @@ def _check_step(model, x: np.ndarray, y: np.ndarray) -> None:
 def _of_kernels(changes: list[tuple[str, float]]) -> float:
     """The median over kernels; biases begin at 0, so that any change is infinite."""
     return float(np.median([change for name, change in changes if "kernel" in name]))
+
+
+def way_in_training(schedule: keras.optimizers.schedules.LearningRateSchedule) -> float:
+    """How far three steps of a training go, in a graph, where the gradient is 1."""
+    dense = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), dense])
+    model.compile(keras.optimizers.SGD(schedule), loss=lambda y, p: p)
+    before = float(dense.kernel[0, 0])
+    for _ in range(3):
+        model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
+    return before - float(dense.kernel[0, 0])
