@@ -607,6 +607,7 @@ behaviours(
     (separable, (7, 9, a), b + 3, 2),
     (lambda x, filters, _: separable(x, filters), (6, 5, b), a, 1),
     seed=seed,
+    amplitude=1,  # MobileNet's ReLU6 is right, too
 )
 
 # %% [markdown]

@@ -1,5 +1,6 @@
 """Checks of lab 1: what they refuse, and that they leave right answers alone."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,11 @@ def test_every_exercise_says_where_to_read(name):
     assert f"## {number}. {title.split(chr(39))[1]}" in headings
 
 
-def test_hints_climb_and_end_in_the_section():
+def test_hints_climb_and_end_in_the_section(monkeypatch):
+    monkeypatch.setattr(
+        "cnnlab.teaching.check._met", Counter()
+    )  # other tests met it too
+
     def short(x, kernel, strides=1):
         return np.zeros(3)
 

@@ -82,12 +82,13 @@ def test_what_is_no_notebook_has_no_score(results):
 def test_where_there_is_no_box_our_own_class_is_graded_without(monkeypatch, capsys):
     asked = []
 
-    def opened(*, sandbox=True):
+    def opened(*, sandbox=True, view=None):
         asked.append(sandbox)
         if sandbox:
             raise IsolationError("bubblewrap is missing")
         return "processes"
 
     monkeypatch.setattr(demo, "open_processes", opened)
-    assert demo._processes() == "processes" and asked == [True, False]
+    lab = demo.labs.read(demo.Path(__file__).parent / "labs" / "lab00_tiny.py")
+    assert demo._processes(lab) == "processes" and asked == [True, False]
     assert "bubblewrap is missing" in capsys.readouterr().out

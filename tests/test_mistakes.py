@@ -118,6 +118,7 @@ def here(tmp_path_factory):
         processes,
         cache(lambda name: make_reference(_solved(name), processes, seed=1)),
     )
+    keras.config.set_floatx("float32")  # lab 2 says float64
     sys.modules["__main__"] = main
     os.environ.clear()
     os.environ.update(before)

@@ -212,8 +212,8 @@ def test_says_what_to_install(monkeypatch, tmp_path):
 
 
 def test_says_that_it_is_for_linux(monkeypatch):
-    monkeypatch.setattr(bubblewrap.platform, "system", lambda: "Darwin")
-    with pytest.raises(bubblewrap.IsolationError, match="this is Darwin.*--no-sandbox"):
+    monkeypatch.setattr(bubblewrap.sys, "platform", "darwin")
+    with pytest.raises(bubblewrap.IsolationError, match="this is darwin.*--no-sandbox"):
         bubblewrap.check()
 
 

@@ -336,7 +336,7 @@ def test_the_solved_notebook_keeps_all_and_tags_what_is_hidden(tiny):
         hidden = ours.kind == "probe"
         assert (cell.metadata.get("tags") == ["probe"]) == hidden
         assert ("\nseed = 0" in cell.source) == hidden
-        body = cell.source.split("\n", 3)[3] if hidden else cell.source
+        body = cell.source.split("\n", 4)[4] if hidden else cell.source
         assert body.endswith(";") == hidden  # its value is not printed
         body = body.replace("  # given", "", 1)
         assert ours.source.startswith(body.removesuffix(";"))

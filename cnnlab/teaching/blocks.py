@@ -35,21 +35,30 @@ def block_behaviour(
     filters: int,
     strides: int,
     seed: int = 0,
-    *,
-    biases: bool = True,
+    **options,
 ) -> dict:
     """What a block does to 3 maps of this shape, as `model_behaviour` has it."""
     model = model_of(block, (shape, filters, strides))
-    return model_behaviour(model, seed, biases=biases)
+    return model_behaviour(model, seed, **options)
 
 
-def model_behaviour(model: keras.Model, seed: int = 0, *, biases: bool = True) -> dict:
+def model_behaviour(
+    model: keras.Model,
+    seed: int = 0,
+    *,
+    biases: bool = True,
+    amplitude: float = AMPLITUDE,
+) -> dict:
     """What a new model does to 3 images under fixed weights: a probe's value.
+
+    Args:
+        biases: False sets them to 0, where they are another case's.
+        amplitude: of the images; with 1, ReLU(6) does what ReLU does.
 
     Returns: `outputs` in inference, `in training`, the `sizes` of its weights, sorted,
     and how many parameters are `trainable`.
     """
-    outputs = _outputs(model, seed, biases=biases)
+    outputs = _outputs(model, seed, biases=biases, amplitude=amplitude)
     return {
         "outputs": outputs[0],
         "in training": outputs[1],
@@ -58,13 +67,14 @@ def model_behaviour(model: keras.Model, seed: int = 0, *, biases: bool = True) -
     }
 
 
-def behaviours(*cases: tuple, seed: int = 0) -> list:
+def behaviours(*cases: tuple, seed: int = 0, amplitude: float = AMPLITUDE) -> list:
     """What blocks do, each of (block, shape, filters, strides): a probe's value.
 
     First what each does, biases apart, then the numbers of weights of all of them: a
     bias too many is one of these cases. An exception costs its own.
     """
-    found = [attempt(block_behaviour, *case, seed, biases=False) for case in cases]
+    options = {"biases": False, "amplitude": amplitude}
+    found = [attempt(block_behaviour, *case, seed, **options) for case in cases]
     numbers = [
         {part: each.pop(part) for part in ("sizes", "trainable")}
         for each in found
@@ -177,11 +187,15 @@ def _built(what: str, block: Block, sizes: Sizes) -> keras.Model:
 
 
 def _outputs(
-    model: keras.Model, seed: int = 0, *, biases: bool = True
+    model: keras.Model,
+    seed: int = 0,
+    *,
+    biases: bool = True,
+    amplitude: float = AMPLITUDE,
 ) -> list[np.ndarray]:
     """In inference and in training, of a new model, whose weights are filled."""
     rng = np.random.default_rng(seed)
-    x = AMPLITUDE * rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
+    x = amplitude * rng.standard_normal((3, *model.input_shape[1:])).astype("float32")
     fixed_weights(model, seed, biases=biases)
     same_epsilon(model)
     return [to_numpy(model(x, training=mode)) for mode in (False, True)]
