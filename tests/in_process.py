@@ -23,6 +23,7 @@ class InProcess(Processes):
     isolation = "none"
 
     def __init__(self, home: str):
+        os.environ.pop("CNNLAB_DATA", None)  # no student's process is shown it
         os.environ.update(process.student_environment(home))
         os.chdir(home)
         self._shell = worker.prepare()
