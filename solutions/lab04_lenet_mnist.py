@@ -765,8 +765,8 @@ check.worst_errors(worst_errors)
 
 # %% probe="worst_errors" compare="equal"
 rng = np.random.default_rng(seed)
-y_true, probabilities = rng.integers(0, 5, 80), rng.dirichlet(np.ones(5), 80)
-worst_errors(frozen(y_true), frozen(probabilities))
+truth, p = rng.integers(0, 5, 80), rng.dirichlet(np.ones(5), 80)
+worst_errors(frozen(truth), frozen(p))
 
 # %% tags=["not-graded"]
 worst = worst_errors(y_test, probabilities)
